@@ -1,0 +1,39 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+
+namespace weir::host {
+
+/// An app's state directory, held by one host at a time.
+///
+///   <state>/weir.lock        flock; app, pid and host name as text
+///   <state>/app              the app's name and the format, written once
+///   <state>/tasks/<task>/    one LMDB environment each
+///   <state>/log/             the embedded log, unless the app says otherwise
+///   <state>/plugins/         private copies of plugin files
+class StateDirectory {
+ public:
+  /// Makes the directory if missing and takes its lock.
+  /// Errc::refused: it belongs to another app (named), a host has it open (pid named), it is on a
+  /// network file system (LMDB is not safe there). `warnings` gets what is allowed but unwise (an
+  /// overlay file system).
+  static Result<std::unique_ptr<StateDirectory>> lock(const std::filesystem::path& path,
+                                                      const std::string& app,
+                                                      std::vector<std::string>& warnings);
+  ~StateDirectory();
+
+  const std::filesystem::path& path() const;
+  std::filesystem::path task_directory(std::string_view task) const;
+
+ private:
+  StateDirectory(std::filesystem::path path, int lock_fd);
+  std::filesystem::path path_;
+  int lock_fd_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,59 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "weir/v1/task.pb.h"
+
+namespace weir::host {
+
+/// Reads the States of all tasks below a state directory, while a host runs on it or not, without
+/// any plugin: JSON comes from the descriptors stored beside the States. Short read transactions,
+/// so that a slow consumer never makes the file grow. One thread.
+class StateReader {
+ public:
+  struct ResolverInfo {
+    std::string task;
+    std::string name;
+    v1::ResolverEntry entry;
+    std::uint64_t state_count = 0;
+  };
+  struct Entry {
+    std::string task;
+    std::string resolver;
+    std::string key;
+    std::string bytes;
+    std::string type;
+    std::uint32_t state_version = 0;
+  };
+
+  /// Errc::not_found: no state directory, or no State in it yet.
+  static Result<std::unique_ptr<StateReader>> open(const std::filesystem::path& state_directory);
+  ~StateReader();
+
+  const std::string& app() const;
+  Result<std::vector<ResolverInfo>> resolvers();
+
+  /// Every State of `key` (empty `resolver`: of all resolvers), in all tasks.
+  Result<std::vector<Entry>> get(std::string_view resolver, std::string_view key);
+
+  /// Calls `visit` for every State whose key starts with `prefix`, by task, resolver and key, until
+  /// it returns false.
+  Result<void> list(std::string_view resolver, std::string_view prefix,
+                    const std::function<bool(const Entry&)>& visit);
+
+  /// proto3 JSON of a State through the descriptors stored beside it.
+  Result<std::string> to_json(const Entry& entry);
+
+ private:
+  struct Impl;
+  explicit StateReader(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,115 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "weir/v1/task.pb.h"
+
+namespace google::protobuf {
+class Descriptor;
+}
+
+namespace weir::host {
+
+/// Names one resolver's State inside a task; small, never reused.
+using ResolverId = std::uint32_t;
+
+/// A State as it was committed.
+struct StoredState {
+  std::string_view bytes;  ///< valid until the store's next commit() or refresh()
+  std::uint32_t schema = 0;
+  std::uint32_t state_version = 0;
+};
+
+/// One State to write; absent bytes delete it. Views, valid for the call they are passed to.
+struct StateChange {
+  ResolverId resolver = 0;
+  std::string_view key;
+  std::optional<std::string_view> bytes;
+};
+
+/// The step that makes everything since the last commit durable, or nothing of it.
+struct CommitRequest {
+  /// Head of the new commit, complete.
+  v1::Head head;
+  /// Sorted by (resolver, key), each at most once.
+  std::span<const StateChange> states;
+  /// Encoded features and dead letters in their order, in pieces of at most 1 MiB or one big one.
+  /// The store does not look into them. They replace the outbox of the commit before.
+  std::span<const std::string_view> outbox;
+};
+
+/// What a resolver of the app brings along when a task opens.
+struct ResolverSchema {
+  std::string name;  ///< in the app's YAML
+  std::string renamed_from;
+  std::string use;  ///< plugin/resolver
+  std::string plugin_version;
+  const google::protobuf::Descriptor* state = nullptr;  ///< null: stateless
+  std::uint32_t state_version = 0;
+};
+
+/// The durable half of one task: one LMDB environment with States, offsets, outbox, commit id and
+/// descriptors. host/docs/record-format.md has the grammar of what it holds.
+///
+/// Lifecycle: open() -> register_resolvers() -> (get()* commit())* -> destructor. [task], apart
+/// from readers of other processes, which use StateReader.
+class TaskStore {
+ public:
+  struct Options {
+    std::filesystem::path directory;  ///< made if missing
+    std::string app;
+    std::string task;
+    std::uint64_t map_bytes = std::uint64_t{64} << 30;
+    bool sync = true;  ///< false: for tests and the TestDriver, where the process is the only fault
+  };
+
+  /// Errc::refused: the directory belongs to another app or task, or is open in this process.
+  /// Errc::corrupt: it is not ours or of a newer format. Errc::io otherwise.
+  static Result<std::unique_ptr<TaskStore>> open(const Options& options);
+  ~TaskStore();
+
+  /// Compares each State's descriptor with every one stored before (schema_check.hpp), stores new
+  /// ones, keeps State under `renamed_from`, and gives every stateful resolver its id, in the order
+  /// of `resolvers` (0 for stateless ones). One transaction.
+  /// Errc::refused: a State would be misread; the message names the field and the way out.
+  Result<std::vector<ResolverId>> register_resolvers(std::span<const ResolverSchema> resolvers,
+                                                     std::span<const v1::Input> started_at);
+
+  /// The head of the newest commit; absent: nothing was ever committed.
+  const std::optional<v1::Head>& head() const;
+  std::uint64_t lineage() const;
+
+  /// The committed State of a key. Absent: there is none (not an error).
+  /// Errc::corrupt: its checksum does not fit.
+  Result<std::optional<StoredState>> get(ResolverId resolver, std::string_view key);
+
+  /// All of `request`, durable when this returns, or nothing.
+  /// Errc::full: the map or the disk has no room; the message says which and what to do. The store
+  /// stays usable: a later commit() after room was made succeeds.
+  Result<void> commit(const CommitRequest& request);
+
+  /// The outbox of the newest commit, in order.
+  Result<std::vector<std::string>> outbox();
+
+  struct Usage {
+    std::uint64_t map_bytes = 0;
+    std::uint64_t used_bytes = 0;
+  };
+  Usage usage() const;
+
+ private:
+  struct Impl;
+  explicit TaskStore(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,68 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "weir/config/v1/app.pb.h"
+
+namespace google::protobuf {
+class Message;
+}
+
+namespace weir::host {
+
+/// One thing wrong in a configuration file.
+struct Finding {
+  int line = 0;    ///< 1-based; 0: the file as a whole
+  int column = 0;  ///< 1-based
+  std::string message;
+  std::string hint;  ///< what to write instead; may be empty
+};
+
+/// An app's YAML, bound to its schema. Keeps the document, so that a resolver's settings can be
+/// bound later, when the plugin's schema is known, with positions of the same file.
+class Config {
+ public:
+  /// Reads and binds `path`. Findings of schema and cross references (names that do not exist, a
+  /// sink that is also the source) are all collected; with any, the result is Errc::config and its
+  /// message is render() of them.
+  static Result<Config> load(const std::filesystem::path& path);
+
+  /// The same for text that did not come from a file; `name` stands for the path in findings.
+  static Result<Config> parse(std::string text, const std::string& name);
+
+  Config(Config&&) noexcept;
+  Config& operator=(Config&&) noexcept;
+  ~Config();
+
+  const config::v1::App& app() const;
+  config::v1::App& mutable_app();
+
+  /// `relative` as a path, relative to the directory of the YAML file.
+  std::filesystem::path resolve_path(std::string_view relative) const;
+
+  /// Binds the `settings:` of a resolver to its settings message. Absent settings leave the
+  /// defaults.
+  Result<void> bind_settings(std::string_view resolver, google::protobuf::Message* settings) const;
+
+  /// The effective configuration as YAML, defaults filled in, sensitive values hidden.
+  std::string effective() const;
+
+  /// Position of the value at a path such as "resolvers.count_ips.use", for findings of later
+  /// checks.
+  Finding at(std::string_view path, std::string message, std::string hint) const;
+
+  /// Findings as people read them: file:line:col, the line itself, a caret, the hint.
+  std::string render(const std::vector<Finding>& findings) const;
+
+ private:
+  struct Impl;
+  explicit Config(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::host
