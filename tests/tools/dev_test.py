@@ -1,0 +1,256 @@
+#!/usr/bin/env python3
+"""./dev and .ci/run: what they order, and what they say when something is missing.
+
+    dev_test.py REPOSITORY
+
+The scripts run in a copy whose path holds spaces, and every tool they call is a stub on PATH that
+only writes down how it was called.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+REPOSITORY = pathlib.Path(sys.argv.pop(1)).resolve()
+
+# The tools of the system that the scripts may use as they are.
+SYSTEM = ("basename", "cat", "date", "dirname", "env", "find", "grep", "head", "mkdir", "mktemp",
+          "nproc", "readlink", "rm", "sed", "sh", "sort", "wc", "xargs")
+
+RECORD = '#!/bin/sh\necho "$(basename "$0") $*" >>"$CALLS"\n'
+
+
+class Scripts(unittest.TestCase):
+    def setUp(self):
+        self.directory = pathlib.Path(tempfile.mkdtemp(prefix="weir dev test "))
+        self.addCleanup(shutil.rmtree, self.directory)
+        self.root = self.directory / "a copy"
+        (self.root / ".ci").mkdir(parents=True)
+        for name in ("dev", ".ci/run"):
+            shutil.copy(REPOSITORY / name, self.root / name)
+        for folder in ("sdk", "host/docs", "plugins/earthquakes", "proto", "tests"):
+            (self.root / folder).mkdir(parents=True)
+        self.tools = self.directory / "tools"
+        self.tools.mkdir()
+        for name in SYSTEM:
+            (self.tools / name).symlink_to(shutil.which(name))
+        for name in ("cmake", "ctest", "clang-format-14", "apt-get", "run-clang-tidy-19"):
+            self.stub(name, RECORD)
+        self.stub("id", "#!/bin/sh\necho 0\n")
+        # By default everything is installed.
+        self.stub("dpkg-query", '#!/bin/sh\nshift 2\nfor p; do echo "$p installed"; done\n')
+
+    def stub(self, name, text):
+        path = self.tools / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    def run_script(self, *arguments, script="dev", cwd="/"):
+        """(exit status, stdout, stderr, the tools that were called)."""
+        calls = self.directory / "calls"
+        calls.write_text("")
+        done = subprocess.run([self.root / script, *arguments], cwd=cwd, text=True,
+                              capture_output=True, timeout=60, check=False,
+                              env={"PATH": str(self.tools), "CALLS": str(calls)})
+        return done.returncode, done.stdout, done.stderr, calls.read_text().splitlines()
+
+    @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
+    def test_shellcheck_finds_nothing(self):
+        scripts = [REPOSITORY / name for name in ("dev", ".ci/run",
+                                                     "plugins/earthquakes/demo.sh")]
+        done = subprocess.run(["shellcheck", *scripts], capture_output=True, text=True, check=False)
+        self.assertEqual((done.returncode, done.stdout), (0, ""))
+
+    def test_alone_it_lists_every_command(self):
+        status, out, err, calls = self.run_script()
+        self.assertEqual((status, err, calls), (0, "", []))
+        for command in ("demo", "test", "build", "bench", "asan", "tsan", "format", "tidy",
+                        "model", "fuzz", "clean", "help"):
+            self.assertIn(f"\n  {command} ", out)
+        self.assertEqual(self.run_script("help")[1], out)
+        self.assertEqual(self.run_script("--help")[1], out)
+
+    def test_an_unknown_command_is_a_usage_error(self):
+        status, out, err, calls = self.run_script("tset")
+        self.assertEqual((status, out, calls), (64, "", []))
+        self.assertIn("no command 'tset'", err)
+        self.assertIn("usage: ./dev COMMAND", err)
+
+    def test_with_all_packages_it_only_orders_the_presets(self):
+        self.assertEqual(self.run_script("test", "-L", "base")[3],
+                         ["cmake --preset release", "cmake --build --preset release",
+                          "ctest --preset release -L base"])
+        self.assertEqual(self.run_script("build", "weir")[3],
+                         ["cmake --preset release", "cmake --build --preset release --target weir"])
+        for flavour in ("asan", "tsan"):
+            self.assertEqual(self.run_script(flavour)[3],
+                             [f"cmake --preset {flavour}", f"cmake --build --preset {flavour}",
+                              f"ctest --preset {flavour}"])
+
+    def test_it_stops_at_the_first_step_that_fails(self):
+        self.stub("cmake", RECORD + 'case "$*" in *--build*) exit 3;; esac\n')
+        status, _, _, calls = self.run_script("test")
+        self.assertNotEqual(status, 0)
+        self.assertEqual(calls, ["cmake --preset release", "cmake --build --preset release"])
+
+    def test_a_failed_test_is_the_status(self):
+        self.stub("ctest", RECORD + "exit 8\n")
+        self.assertEqual(self.run_script("test")[0], 8)
+
+    def missing(self, *packages):
+        """From now on these are not installed: one unknown, the others removed but configured."""
+        unknown = "|".join(packages)
+        self.stub("dpkg-query", "#!/bin/sh\nshift 2\nstatus=0\nfor p; do case $p in\n"
+                  f"  {unknown}) status=1; echo \"$p config-files\";;\n"
+                  "  *) echo \"$p installed\";;\nesac; done\nexit $status\n")
+
+    def test_missing_packages_are_installed_by_root(self):
+        self.missing("ccache", "libfmt-dev")
+        status, _, err, calls = self.run_script("build")
+        self.assertEqual(status, 0)
+        self.assertIn("installing ccache libfmt-dev", err)
+        self.assertEqual(calls[:2], ["apt-get -q update", "apt-get -q install -y "
+                                     "--no-install-recommends ccache libfmt-dev"])
+
+    def test_missing_packages_are_installed_through_sudo(self):
+        self.missing("ccache")
+        self.stub("id", "#!/bin/sh\necho 1000\n")
+        self.stub("sudo", RECORD + '"$@"\n')
+        calls = self.run_script("build")[3]
+        self.assertEqual(calls[0], "sudo apt-get -q update")
+        self.assertEqual(calls[1], "apt-get -q update")
+        self.assertTrue(calls[2].startswith("sudo env DEBIAN_FRONTEND=noninteractive apt-get"))
+
+    def test_without_root_and_sudo_it_says_what_to_run(self):
+        self.missing("ccache")
+        self.stub("id", "#!/bin/sh\necho 1000\n")
+        status, _, err, calls = self.run_script("build")
+        self.assertEqual((status, calls), (1, []))
+        self.assertIn("needs root or sudo", err)
+        self.assertIn("apt-get install --no-install-recommends ccache\n", err)
+
+    def test_a_failed_update_still_tries_and_a_failed_install_stops(self):
+        self.missing("ccache")
+        self.stub("apt-get", RECORD + "exit 100\n")
+        status, _, err, calls = self.run_script("build")
+        self.assertEqual(status, 1)
+        self.assertEqual(len(calls), 2)
+        self.assertIn("could not install: ccache", err)
+
+    def test_without_dpkg_it_names_the_packages_and_goes_on(self):
+        (self.tools / "dpkg-query").unlink()
+        status, _, err, calls = self.run_script("build")
+        self.assertEqual(status, 0)
+        self.assertIn("liblmdb-dev", err)
+        self.assertEqual(calls[0], "cmake --preset release")
+
+    def test_format_sees_our_files_and_no_others(self):
+        for name in ("host/a.cpp", "host/a b.hpp", "sdk/c.h", "plugins/d.c", "host/e.proto"):
+            (self.root / name).write_text("")
+        (self.root / "build").mkdir()
+        (self.root / "build/generated.cpp").write_text("")
+        calls = self.run_script("format")[3]
+        self.assertEqual(len(calls), 1)
+        self.assertTrue(calls[0].startswith("clang-format-14 --dry-run -Werror "))
+        for name in ("host/a.cpp", "host/a b.hpp", "sdk/c.h", "plugins/d.c"):
+            self.assertIn(name, calls[0])
+        self.assertNotIn("e.proto", calls[0])
+        self.assertNotIn("generated", calls[0])
+        self.assertTrue(self.run_script("format", "--fix")[3][0].startswith("clang-format-14 -i "))
+        status, _, err, calls = self.run_script("format", "-i")
+        self.assertEqual((status, calls), (1, []))
+        self.assertIn("--fix, not '-i'", err)
+
+    def test_tidy_names_the_copy_although_its_path_holds_spaces(self):
+        calls = self.run_script("tidy", "commit")[3]
+        self.assertIn("run-clang-tidy-19", calls[-1])
+        self.assertTrue(calls[-1].endswith("/a copy/(sdk|host|plugins|proto|tests)/.*commit"))
+
+    def spin(self, errors):
+        self.stub("spin", RECORD + f"echo 'State-vector 20 byte, depth reached 3, errors: {errors}'\n")
+
+    def test_model_without_a_model_fails_and_says_so(self):
+        status, _, err, calls = self.run_script("model")
+        self.assertEqual((status, calls), (1, []))
+        self.assertIn("nothing to check yet", err)
+
+    def test_model_runs_every_check_that_a_model_names(self):
+        model = self.root / "host/docs/commit.pml"
+        model.write_text("/* run: -DN=2 -bfs */\n// fail: -DBUG\nint x;\n")
+        self.spin(0)
+        status, _, err, calls = self.run_script("model")
+        self.assertEqual(calls, [f"spin -run -DN=2 -bfs {model}", f"spin -run -DBUG {model}"])
+        self.assertEqual(status, 1)
+        self.assertIn("0 errors for fail: -DBUG", err)
+        self.spin(1)
+        status, _, err, _ = self.run_script("model")
+        self.assertEqual(status, 1)
+        self.assertIn("1 errors for run: -DN=2 -bfs:", err)
+        self.stub("spin", RECORD + 'case "$*" in *BUG*) echo errors: 1;; *) echo errors: 0;; esac\n')
+        self.assertEqual(self.run_script("model")[0], 0)
+        self.stub("spin", RECORD)
+        self.assertIn("no verdict", self.run_script("model")[2])
+        model.write_text("int x;\n")
+        self.assertIn("has no line 'run: ARGUMENTS'", self.run_script("model")[2])
+
+    def test_fuzz_and_bench_run_what_was_built_and_fail_without(self):
+        for command, folder, name in (("fuzz", "build/fuzz/tests/fuzz", "decode_fuzzer"),
+                                      ("bench", "build/release/tests/bench", "bench_decode")):
+            status, _, err, _ = self.run_script(command, "7")
+            self.assertEqual(status, 1)
+            self.assertIn("was built", err)
+            (self.root / folder).mkdir(parents=True)
+            program = self.root / folder / name
+            program.write_text(RECORD)
+            program.chmod(0o755)
+            status, _, _, calls = self.run_script(command, "7")
+            self.assertEqual(status, 0)
+            self.assertIn(name, calls[-1])
+            self.assertIn("7", calls[-1])
+
+    def test_demo_builds_the_host_and_one_plugin_then_runs_it(self):
+        demo = self.root / "plugins/earthquakes/demo.sh"
+        demo.write_text('echo "demo $*" >>"$CALLS"\n')
+        self.assertEqual(self.run_script("demo")[3],
+                         ["cmake --preset release",
+                          "cmake --build --preset release --target weir earthquakes",
+                          "demo build/release build/demo"])
+
+    def test_clean_removes_the_builds_only(self):
+        (self.root / "build/release").mkdir(parents=True)
+        self.assertEqual(self.run_script("clean")[0], 0)
+        self.assertFalse((self.root / "build").exists())
+        self.assertTrue((self.root / "host").exists())
+
+    def ci(self):
+        # ctest writes its own log, as the real one does.
+        self.stub("ctest", RECORD + 'while [ "$1" != --output-log ]; do shift; done\n'
+                  'echo "100% tests passed, 0 tests failed out of 7" >"$2"\n')
+        (self.root / "host/a.cpp").write_text("")
+
+    def test_ci_runs_tests_sanitizers_and_format_and_ends_with_the_count(self):
+        self.ci()
+        status, out, _, calls = self.run_script(script=".ci/run")
+        self.assertEqual(status, 0)
+        orders = [call.split(" --output-log")[0] for call in calls]
+        self.assertEqual([order for order in orders if order.startswith("ctest")],
+                         ["ctest --preset release", "ctest --preset asan", "ctest --preset tsan"])
+        self.assertTrue(orders[-1].startswith("clang-format-14 --dry-run"))
+        self.assertEqual(out.splitlines()[-1], "test: 100% tests passed, 0 tests failed out of 7")
+
+    def test_ci_goes_on_after_a_failure_and_fails_at_the_end(self):
+        self.ci()
+        self.stub("cmake", RECORD + 'case "$*" in *asan*) exit 1;; esac\n')
+        status, out, _, calls = self.run_script(script=".ci/run")
+        self.assertEqual(status, 1)
+        self.assertTrue(calls[-1].startswith("clang-format-14"))
+        self.assertEqual(out.splitlines()[-1], "failed: asan")
+        self.assertIn("asan: did not get to its tests", out)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
