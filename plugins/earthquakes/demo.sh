@@ -1,0 +1,69 @@
+#!/bin/sh
+# The demo behind `./dev demo`: demo.sh BUILD DIRECTORY [--format json]
+#
+# Makes DIRECTORY anew with the app in it, replays the week of earthquakes through the host and
+# shows what became of it. On a terminal the replay takes about 15 seconds and the table fills
+# before your eyes; without one, or with --format json, it is as fast as the machine.
+# Data goes to stdout, talk to stderr.
+set -eu
+
+here=$(dirname -- "$(readlink -f -- "$0")")
+build=$1
+directory=$2
+format=text
+if [ "${3-}" = --format ]; then
+  format=$4
+fi
+weir=$build/weir
+app=$directory/earthquakes.yaml
+data=$here/data/earthquakes.jsonl
+records=$(wc -l <"$data")
+replay_seconds=15
+
+say() { printf '%s\n' "$*" >&2; }
+table() { python3 "$here/table.py" --weir "$weir" --app "$app" "$@"; }
+
+# The app as its author would ship it: one YAML, and the plugin beside it.
+rm -rf -- "$directory"
+mkdir -p -- "$directory"
+cp -- "$here/earthquakes.yaml" "$build/plugins/earthquakes/earthquakes.so" "$directory"
+
+if [ -t 1 ] && [ "$format" = text ]; then
+  say "A week of earthquakes in $replay_seconds seconds: $records records from 12 seismic networks."
+  "$weir" run -c "$app" 2>"$directory/host.log" &
+  host=$!
+  # However this script ends, nothing that it started goes on.
+  trap 'kill "$host" 2>/dev/null || true' EXIT
+  trap 'exit 130' INT TERM
+  "$weir" produce earthquakes -c "$app" --rate "$((records / replay_seconds))" "$data" \
+    2>"$directory/produce.log" &
+  producer=$!
+  trap 'kill "$host" "$producer" 2>/dev/null || true' EXIT
+  table --watch "$records"
+  wait "$producer"
+  kill -TERM "$host"
+  wait "$host" || { cat "$directory/host.log" >&2; exit 1; }
+  trap - EXIT
+else
+  "$weir" produce earthquakes -c "$app" "$data"
+  "$weir" run -c "$app" --until-end
+  table --format "$format"
+fi
+if [ "$format" = json ]; then
+  exit 0
+fi
+
+say ''
+say "The State of one key, read back from LMDB (weir state get us -c $app):"
+"$weir" state get us -c "$app"
+
+cat >&2 <<END
+
+Go on with:
+  $weir state list -c $app
+  $weir consume earthquake-summaries -c $app --limit 3
+  $weir produce earthquakes -c $app $data     # the week once more,
+  $weir run -c $app --until-end       # counted on top of the first
+  $weir plugin inspect $directory/earthquakes.so
+The resolver is plugins/earthquakes/earthquakes.cpp, its app $app.
+END
