@@ -29,14 +29,16 @@ struct Call {
   std::uint32_t output_count = 0;     ///< emit() refuses other numbers; 0: emit() is not allowed
   bool suppress = false;              ///< rebuilding: features and reasons are dropped
 
-  std::string reason;
+  std::string reason;  ///< valid UTF-8
   std::vector<EmittedFeature> features;
-  std::size_t feature_bytes = 0;
+  std::uint32_t feature_count = 0;  ///< suppressed ones too, so that a repeat meets equal limits
+  std::size_t feature_bytes = 0;    ///< with their keys; suppressed ones too
   std::int64_t retry_after_ms = 0;
   bool discard = false;
   bool limit_hit = false;  ///< reserve() or emit() returned NULL; `reason` says which limit
 
-  /// Empty again, as before the first use. `slot_arena` outlives the call.
+  /// Empty again, as before the first use; what the slot may do is set afterwards. `slot_arena`
+  /// outlives the call.
   void begin(Arena* slot_arena);
 };
 

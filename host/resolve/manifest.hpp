@@ -13,7 +13,7 @@ namespace weir::host {
 struct Manifest {
   struct Feature {
     std::string name;
-    std::string type;  ///< full Protobuf name once resolve_types() has run
+    std::string type;  ///< full Protobuf name in a PluginFile
   };
   struct Resolver {
     std::string name;
@@ -34,6 +34,7 @@ struct Manifest {
   const Resolver* find(std::string_view resolver) const;
 };
 
+/// `text` without its NUL. Types stay as they are spelled.
 /// Errc::invalid names the line, what was expected and what was found.
 Result<Manifest> parse_manifest(std::string_view text);
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include <weir/abi.h>
 
+#include "base/logger.hpp"
 #include "base/result.hpp"
 #include "resolve/manifest.hpp"
 
@@ -34,16 +36,27 @@ struct PluginFile {
 /// must not be loaded; the message has every finding, each with its fix.
 Result<PluginFile> read_plugin_file(const std::filesystem::path& path);
 
+struct PluginOptions {
+  /// Lines that the plugin logs, and what the host has to say of it. Called from any thread, also
+  /// from several at once, until the Plugin is gone. Empty: they are dropped.
+  std::function<void(LogLevel level, std::string_view text)> log;
+};
+
 /// One loaded build of a plugin. Shared by the app that loaded it and by every instance made from
 /// it: the file stays mapped until the last of them is gone.
 class Plugin {
  public:
-  /// Copies the file into `copy_directory` (made if missing, mode 0700) under a name of its own,
-  /// and loads the copy: the file at `path` may be overwritten afterwards. [control]
+  /// Reads the file once, checks it as read_plugin_file() does, writes the very bytes that were
+  /// checked into `copy_directory` (made if missing, mode 0700) under a name of its own, and loads
+  /// that copy: the file at `path` may be overwritten afterwards. `path` may be a symbolic link.
+  /// Runs the file's static constructors and its entry function, nothing else of it. A table that
+  /// is refused is not shut down. Errc::refused: the file, its table or the directory. [control]
   static Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& path,
-                                              const std::filesystem::path& copy_directory);
+                                              const std::filesystem::path& copy_directory,
+                                              PluginOptions options = {});
 
-  /// shutdown(), unload, delete the copy. Logs a warning when the file stays mapped. [control]
+  /// shutdown(), unload, delete the copy. Logs a warning when the file stays mapped; its copy then
+  /// stays too. [control]
   ~Plugin();
   Plugin(const Plugin&) = delete;
   Plugin& operator=(const Plugin&) = delete;
@@ -59,6 +72,9 @@ class Plugin {
 
   /// The function table that was given to weir_plugin(). Lives as long as the Plugin.
   const weir_host* host() const;
+
+  /// The private copy that is mapped. is_mapped() of plugin_copy.hpp tells whether it still is.
+  const std::filesystem::path& copy_path() const;
 
  private:
   struct Impl;
