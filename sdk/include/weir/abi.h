@@ -8,10 +8,10 @@
  *
  * 1. Version. The ABI is {WEIR_ABI_MAJOR, WEIR_ABI_MINOR}. While the major is 0 the host loads only
  *    plugins of its own major and minor; from 1.0 on it loads its own major with any minor up to
- * its own. Structs only grow at their end. The first field of a struct that is passed by pointer is
- *    `struct_size`, the size its author compiled with; a reader asks WEIR_HAS() before it reads a
- *    field that was added later. Elements of arrays are walked by the stride that travels with
- * them.
+ *    its own. Structs only grow at their end. The first field of a struct that is passed by pointer
+ *    is `struct_size`, the size its author compiled with; a reader asks WEIR_HAS() before it reads
+ *    a field that was added later. Elements of arrays are walked by the stride that travels with
+ *    them.
  * 2. Bytes are {data, size} and are not terminated. `data == NULL` means absent (a record without a
  *    key, a null value); absent and empty differ. The host always passes a non-NULL pointer for
  *    bytes that are present, even when their size is 0.
@@ -140,6 +140,9 @@ typedef struct weir_call {
 
 enum { WEIR_LOG_DEBUG = 0, WEIR_LOG_INFO = 1, WEIR_LOG_WARN = 2, WEIR_LOG_ERROR = 3 };
 
+/* clang-format 14 glues the macro to functions that return pointers. */
+/* clang-format off */
+
 /* What the host offers. Given to weir_plugin(); valid until shutdown() returns. Functions that take
  * a `weir_call` may be called only inside the slot that got it, on its thread. */
 typedef struct weir_host {
@@ -151,7 +154,7 @@ typedef struct weir_host {
   /* Memory of `size` bytes for what this call hands back. Aligned to 8. Valid until the slot
    * returns; from prepare(), until batch_free() of that batch. NULL when the host's limit for the
    * thing asked for would be passed: then return WEIR_REJECT, the host adds the reason. [task] */
-  uint8_t* (*reserve)(weir_call* call, size_t size)WEIR_NOEXCEPT;
+  uint8_t* (*reserve)(weir_call* call, size_t size) WEIR_NOEXCEPT;
 
   /* The text that goes with a status other than WEIR_OK. Copied at once; the last one counts.
    * UTF-8; cut at 1,024 bytes. [task] */
@@ -162,10 +165,9 @@ typedef struct weir_host {
    * The feature carries the record's event time. Features take effect in the order of these calls,
    * and only if resolve() returns WEIR_OK. NULL above the host's limit: return WEIR_REJECT.
    * Only inside resolve(). [task] */
-  uint8_t* (*emit)(weir_call* call, uint32_t output, weir_bytes key, size_t size)WEIR_NOEXCEPT;
+  uint8_t* (*emit)(weir_call* call, uint32_t output, weir_bytes key, size_t size) WEIR_NOEXCEPT;
 
-  /* How long to wait before the record comes again, in milliseconds; goes with WEIR_RETRY. [task]
-   */
+  /* How long to wait before the record comes again, in ms; goes with WEIR_RETRY. [task] */
   void (*retry_after)(weir_call* call, int64_t milliseconds) WEIR_NOEXCEPT;
 
   /* The key has no State any more once this call has returned WEIR_OK: the next record of the key
@@ -177,7 +179,7 @@ typedef struct weir_host {
               size_t size) WEIR_NOEXCEPT;
 
   /* An optional area "weir.<name>/<rev>", or NULL. Valid until shutdown() returns. [any] */
-  const void* (*get_extension)(const struct weir_host* host, const char* id)WEIR_NOEXCEPT;
+  const void* (*get_extension)(const struct weir_host* host, const char* id) WEIR_NOEXCEPT;
 } weir_host;
 
 /* One resolver: its slots. Constant for the life of the plugin. A slot may be NULL only where that
@@ -230,7 +232,7 @@ typedef struct weir_resolver {
                          weir_call* call) WEIR_NOEXCEPT;
 
   /* An optional area of this resolver, or NULL. The slot itself may be NULL. [control] */
-  const void* (*get_extension)(const char* id)WEIR_NOEXCEPT;
+  const void* (*get_extension)(const char* id) WEIR_NOEXCEPT;
 } weir_resolver;
 
 /* What weir_plugin() returns. Constant until shutdown() has returned. */
@@ -245,8 +247,10 @@ typedef struct weir_plugin_table {
   void (*shutdown)(void) WEIR_NOEXCEPT;
 
   /* An optional area of the plugin, or NULL. The slot itself may be NULL. [control] */
-  const void* (*get_extension)(const char* id)WEIR_NOEXCEPT;
+  const void* (*get_extension)(const char* id) WEIR_NOEXCEPT;
 } weir_plugin_table;
+
+/* clang-format on */
 
 /* The entry function, exported as WEIR_ENTRY_SYMBOL. Runs no user code beyond what the table needs.
  * NULL refuses this host. [control] */
@@ -279,7 +283,14 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  *
  * In C: WEIR_MANIFEST("weir.manifest/1\nabi 0.1\n...");
  */
-#define WEIR_SECTION(name) __attribute__((section(name), used, aligned(8)))
+#define WEIR_RETAIN
+#ifdef __has_attribute
+#if __has_attribute(retain)
+#undef WEIR_RETAIN
+#define WEIR_RETAIN , retain /* the linker's --gc-sections keeps it */
+#endif
+#endif
+#define WEIR_SECTION(name) __attribute__((section(name), used, aligned(8) WEIR_RETAIN))
 #define WEIR_MANIFEST(text) \
   WEIR_SECTION(WEIR_MANIFEST_SECTION) static const char weir_manifest_text[] = text
 

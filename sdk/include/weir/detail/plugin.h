@@ -1,0 +1,254 @@
+#pragma once
+
+#include <weir/abi.h>
+#include <weir/detail/slots.h>
+#include <weir/detail/type_name.h>
+#include <weir/resolver.h>
+#include <weir/version.h>
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+/// From the words of WEIR_PLUGIN to the manifest and the tables of the ABI.
+namespace weir::detail {
+
+template <class... Resolvers>
+struct Declaration {
+  std::string_view name;
+  std::string_view version;
+  std::tuple<Resolvers...> resolvers;
+};
+
+constexpr bool is_name(std::string_view text) {
+  if (text.empty() || text.size() > 63 || text[0] < 'a' || text[0] > 'z') return false;
+  for (const char c : text) {
+    if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_')) return false;
+  }
+  return true;
+}
+
+constexpr bool is_version(std::string_view text) {
+  if (text.empty() || text.size() > 63) return false;
+  for (const char c : text) {
+    if (c <= ' ' || c > '~') return false;
+  }
+  return true;
+}
+
+template <std::size_t n>
+constexpr bool all_differ(const std::array<std::string_view, n>& names, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (names[i] == names[j]) return false;
+    }
+  }
+  return true;
+}
+
+constexpr bool all_names(const OutputNames& names) {
+  for (std::size_t i = 0; i < names.count; ++i) {
+    if (!is_name(names.names[i])) return false;
+  }
+  return true;
+}
+
+inline constexpr std::string_view default_output = "features";
+
+/// Reads a declaration `D`, a constexpr object of static storage.
+template <const auto& D>
+class Plugin {
+  static constexpr std::size_t count =
+      std::tuple_size_v<std::remove_cvref_t<decltype(D.resolvers)>>;
+  template <std::size_t I>
+  static constexpr const auto& resolver = std::get<I>(D.resolvers);
+  template <std::size_t I>
+  using ResolverType = std::remove_cvref_t<decltype(std::get<I>(D.resolvers))>;
+  template <std::size_t I>
+  static constexpr int state_version_of = resolver<I>.version == 0 ? 1 : resolver<I>.version;
+
+  template <std::size_t I>
+  static constexpr std::string_view output_name(std::size_t output) {
+    const OutputNames& said = resolver<I>.output_names;
+    return said.count == 0 ? default_output : said.names[output];
+  }
+
+  // One readable error for each thing that only shows when all words are known.
+  template <std::size_t I>
+  static constexpr bool check_resolver() {
+    using R = ResolverType<I>;
+    using Signature = typename R::Types;
+    constexpr const OutputNames& names = resolver<I>.output_names;
+    constexpr int version = resolver<I>.version;
+    static_assert(is_name(resolver<I>.name),
+                  "weir: a resolver's name is [a-z][a-z0-9_]*, at most 63 characters");
+    static_assert(!names.too_many, "weir: a resolver has at most 16 outputs");
+    static_assert(names.count != 0 || Signature::output_count <= 1,
+                  "weir: several outputs need names: .outputs(\"first\", \"second\"), the returned "
+                  "feature first, then each Out");
+    static_assert(names.count == 0 || names.count == Signature::output_count,
+                  "weir: .outputs() takes one name for each output: the returned feature first, "
+                  "then each Out");
+    static_assert(all_differ(names.names, names.count),
+                  "weir: the outputs of a resolver have different names");
+    static_assert(all_names(names),
+                  "weir: an output's name is [a-z][a-z0-9_]*, at most 63 characters");
+    static_assert(version == 0 || Signature::has_state,
+                  "weir: .state_version() is for resolvers with a State, a parameter S&");
+    static_assert(version >= 0 && version <= 65535,
+                  "weir: .state_version() takes a number from 1 to 65535");
+    static_assert(!R::template has<Word::migrate> || version >= 2,
+                  "weir: .migrate<>() needs .state_version(n) with n above 1: the version that it "
+                  "migrates to");
+    return true;
+  }
+
+  static constexpr bool check() {
+    static_assert(is_name(D.name),
+                  "weir: a plugin's name is [a-z][a-z0-9_]*, at most 63 characters");
+    static_assert(is_version(D.version),
+                  "weir: a plugin's version is printable ASCII without spaces, at most 63 "
+                  "characters");
+    static_assert(count >= 1, "weir: a plugin has at least one resolver");
+    constexpr bool names_differ = []<std::size_t... I>(std::index_sequence<I...>) {
+      return all_differ(std::array<std::string_view, count>{resolver<I>.name...}, count);
+    }
+    (std::make_index_sequence<count>());
+    static_assert(names_differ, "weir: the resolvers of a plugin have different names");
+    return []<std::size_t... I>(std::index_sequence<I...>) { return (check_resolver<I>() && ...); }
+    (std::make_index_sequence<count>());
+  }
+
+  // The manifest; its grammar is at the end of abi.h
+  // ------------------------------------------------
+
+  template <class Put>
+  static constexpr void put_text(const Put& put, std::string_view text) {
+    for (const char c : text) put(c);
+  }
+  template <class Put>
+  static constexpr void put_number(const Put& put, std::uint64_t number) {
+    if (number >= 10) put_number(put, number / 10);
+    put(static_cast<char>('0' + number % 10));
+  }
+  template <class Put, std::size_t I, std::size_t output>
+  static constexpr void put_feature(const Put& put) {
+    put_text(put, "feature ");
+    put_text(put, output_name<I>(output));
+    put(' ');
+    put_type_name<typename ResolverType<I>::Types::template Feature<output>>(put);
+    put('\n');
+  }
+
+  template <class Put, std::size_t I>
+  static constexpr void put_resolver(const Put& put) {
+    using R = ResolverType<I>;
+    using Signature = typename R::Types;
+    put_text(put, "resolver ");
+    put_text(put, resolver<I>.name);
+    put('\n');
+    if constexpr (Room<R>::has_input) {
+      put_text(put, "message ");
+      put_type_name<typename Room<R>::Input>(put);
+      put('\n');
+    }
+    if constexpr (Signature::has_state) {
+      put_text(put, "state ");
+      put_type_name<typename Signature::State>(put);
+      put(' ');
+      put_number(put, static_cast<std::uint64_t>(state_version_of<I>));
+      put('\n');
+    }
+    if constexpr (Signature::has_settings) {
+      put_text(put, "settings ");
+      put_type_name<typename Signature::Settings>(put);
+      put('\n');
+    }
+    [&]<std::size_t... O>(std::index_sequence<O...>) { (put_feature<Put, I, O>(put), ...); }
+    (std::make_index_sequence<Signature::output_count>());
+  }
+
+  template <class Put>
+  static constexpr void put_manifest(const Put& put) {
+    put_text(put, "weir.manifest/1\nabi ");
+    put_number(put, WEIR_ABI_MAJOR);
+    put('.');
+    put_number(put, WEIR_ABI_MINOR);
+    put_text(put, "\nsdk " WEIR_SDK_VERSION "\nprotobuf ");
+    put_number(put, GOOGLE_PROTOBUF_VERSION);
+    put_text(put, "\nplugin ");
+    put_text(put, D.name);
+    put(' ');
+    put_text(put, D.version);
+    put('\n');
+    [&]<std::size_t... I>(std::index_sequence<I...>) { (put_resolver<Put, I>(put), ...); }
+    (std::make_index_sequence<count>());
+    put('\0');
+  }
+
+  static constexpr std::size_t manifest_size() {
+    std::size_t size = 0;
+    put_manifest([&size](char) { ++size; });
+    return size;
+  }
+
+  // The tables -----------------------------------------------------------------------------------
+
+  template <std::size_t I>
+  static constexpr weir_resolver make_table() {
+    using R = ResolverType<I>;
+    using S = Slots<R, state_version_of<I>>;
+    weir_resolver made{};
+    made.struct_size = sizeof(weir_resolver);
+    made.name = resolver<I>.name;
+    made.create = &S::create;
+    made.destroy = &S::destroy;
+    made.prepare = &S::prepare;
+    made.batch_free = &S::batch_free;
+    if constexpr (R::Types::has_state) {
+      made.state_load = &S::state_load;
+      made.state_save = &S::state_save;
+      made.state_free = &S::state_free;
+    }
+    made.resolve = &S::resolve;
+    return made;
+  }
+
+ public:
+  static consteval auto manifest() {
+    if constexpr (check()) {
+      std::array<char, manifest_size()> text{};
+      std::size_t at = 0;
+      put_manifest([&](char c) { text[at++] = c; });
+      return text;
+    }
+  }
+
+  static const weir_plugin_table* enter(const weir_host* host) noexcept {
+    static constexpr auto tables = []<std::size_t... I>(std::index_sequence<I...>) {
+      return std::array<weir_resolver, count>{make_table<I>()...};
+    }
+    (std::make_index_sequence<count>());
+    static constexpr auto pointers = []<std::size_t... I>(std::index_sequence<I...>) {
+      return std::array<const weir_resolver*, count>{&tables[I]...};
+    }
+    (std::make_index_sequence<count>());
+    static constexpr weir_plugin_table table{sizeof(weir_plugin_table),
+                                             WEIR_ABI_MAJOR,
+                                             WEIR_ABI_MINOR,
+                                             static_cast<std::uint32_t>(count),
+                                             pointers.data(),
+                                             nullptr,
+                                             nullptr};
+    // While the major is 0, minors do not fit each other either.
+    const bool same_major = host->abi_major == WEIR_ABI_MAJOR;
+    const bool minor_fits =
+        WEIR_ABI_MAJOR == 0 ? host->abi_minor == WEIR_ABI_MINOR : host->abi_minor >= WEIR_ABI_MINOR;
+    return same_major && minor_fits ? &table : nullptr;
+  }
+};
+
+}  // namespace weir::detail

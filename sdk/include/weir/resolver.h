@@ -1,0 +1,268 @@
+#pragma once
+
+#include <weir/detail/signature.h>
+
+#include <array>
+#include <chrono>
+#include <concepts>
+#include <cstddef>
+#include <functional>
+#include <string_view>
+#include <tuple>
+#include <type_traits>
+
+namespace weir {
+
+// Units for .event_time<>().
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::nanoseconds;
+using std::chrono::seconds;
+
+namespace detail {
+
+struct NoUnit {};
+
+enum class Word { key, event_time, parse, initial, migrate, check };
+
+template <Word w, auto F, class U = NoUnit>
+struct Said {
+  static constexpr Word word = w;
+  static constexpr auto function = F;
+  using Unit = U;
+};
+
+struct Unsaid {
+  static constexpr std::nullptr_t function = nullptr;
+  using Unit = NoUnit;
+};
+
+template <Word w, class... Words>
+struct FindWord {
+  using type = Unsaid;
+};
+template <Word w, class First, class... Rest>
+struct FindWord<w, First, Rest...> {
+  using type = std::conditional_t<First::word == w, First, typename FindWord<w, Rest...>::type>;
+};
+
+/// The names of a resolver's outputs, as the author wrote them.
+struct OutputNames {
+  static constexpr std::size_t count_max = 16;
+  std::array<std::string_view, count_max> names{};
+  std::size_t count = 0;  ///< 0: not said
+  bool too_many = false;
+};
+
+}  // namespace detail
+
+/// What a plugin says of one resolver: the function, its name, and one word for each thing that the
+/// function's signature cannot say. Made by weir::resolver<f>("name"); the words may come in any
+/// order, each at most once. Exists at compile time only.
+template <auto Function, class... Words>
+class Resolver {
+  using Signature = detail::Signature<std::remove_cv_t<decltype(Function)>>;
+
+  template <detail::Word w>
+  static constexpr bool said = (... || (Words::word == w));
+
+  template <class Added>
+  consteval auto with() const {
+    Resolver<Function, Words..., Added> next;
+    next.name = name;
+    next.version = version;
+    next.output_names = output_names;
+    return next;
+  }
+
+ public:
+  /// `.key<&Visit::user_id>()`: the State belongs to this value of the message. Also a function of
+  /// (const M&) or (const weir::Record&). Text and bytes stand as they are, integers and enums as
+  /// decimal numbers. Without this word the record's key is the key.
+  template <auto Extract>
+  consteval auto key() const {
+    using M = typename Signature::Message;
+    using E = decltype(Extract);
+    static_assert(!said<detail::Word::key>, "weir: .key<>() is said twice");
+    static_assert(
+        std::invocable<E, const M&> || std::invocable<E, const Record&>,
+        "weir: .key<f>() takes a field of the resolver's message, or a function of (const "
+        "M&) or (const weir::Record&)");
+    if constexpr (std::invocable<E, const M&>) {
+      check_key<std::invoke_result_t<E, const M&>>();
+    } else if constexpr (std::invocable<E, const Record&>) {
+      check_key<std::invoke_result_t<E, const Record&>>();
+    }
+    return with<detail::Said<detail::Word::key, Extract>>();
+  }
+
+  /// `.event_time<&Visit::at_ms, weir::milliseconds>()`: when the event happened, for lateness and
+  /// windows. An integer needs its unit; a google.protobuf.Timestamp and functions that return a
+  /// std::chrono::sys_time (or std::optional of one; nothing means the record's timestamp) need
+  /// none. Functions take (const M&) or (const weir::Record&). Without this word the record's
+  /// timestamp is the event time.
+  template <auto Extract, class Unit = detail::NoUnit>
+  consteval auto event_time() const {
+    using M = typename Signature::Message;
+    using E = decltype(Extract);
+    static_assert(!said<detail::Word::event_time>, "weir: .event_time<>() is said twice");
+    static_assert(std::invocable<E, const M&> || std::invocable<E, const Record&>,
+                  "weir: .event_time<f>() takes a field of the resolver's message, or a function "
+                  "of (const M&) or (const weir::Record&)");
+    if constexpr (std::invocable<E, const M&>) {
+      check_time<std::remove_cvref_t<std::invoke_result_t<E, const M&>>, Unit>();
+    } else if constexpr (std::invocable<E, const Record&>) {
+      check_time<std::remove_cvref_t<std::invoke_result_t<E, const Record&>>, Unit>();
+    }
+    return with<detail::Said<detail::Word::event_time, Extract, Unit>>();
+  }
+
+  /// `.parse<pick_click>()`: makes the resolver's message out of a record, or of the message that
+  /// the source decodes; nothing skips the record. `std::optional<M> f(const weir::Record&)`, or
+  /// `f(const P&)`, or `f(const P&, const weir::Record&)`. It may also return M, weir::Result of
+  /// these, and `const M*` to a part of its P (nullptr skips; copies nothing).
+  template <auto Parse>
+  consteval auto parse() const {
+    using M = typename Signature::Message;
+    using Parsed = detail::ParseTypes<std::remove_cv_t<decltype(Parse)>, M>;
+    static_assert(!said<detail::Word::parse>, "weir: .parse<>() is said twice");
+    static_assert(detail::ProtobufMessage<M>,
+                  "weir: .parse<f>() makes a message, so the resolver has to take one: const M&");
+    static_assert(Parsed::valid,
+                  "weir: .parse<f>() gives the resolver's message M: std::optional<M> f(const "
+                  "weir::Record&) or f(const P&) with a Protobuf message P; nothing skips");
+    return with<detail::Said<detail::Word::parse, Parse>>();
+  }
+
+  /// `.initial<make_ips>()`: the State of a key that has none yet. `S f()` or `S f(const
+  /// Settings&)`; it runs once for each instance, and each key gets a copy. Without this word: the
+  /// default message.
+  template <auto Make>
+  consteval auto initial() const {
+    using S = typename Signature::State;
+    using Settings = typename Signature::Settings;
+    static_assert(!said<detail::Word::initial>, "weir: .initial<>() is said twice");
+    static_assert(Signature::has_state,
+                  "weir: .initial<>() is for resolvers with a State, a parameter S&");
+    if constexpr (std::invocable<decltype(Make), const Settings&>) {
+      check_initial<std::invoke_result_t<decltype(Make), const Settings&>, S>();
+    } else if constexpr (std::invocable<decltype(Make)>) {
+      check_initial<std::invoke_result_t<decltype(Make)>, S>();
+    } else {
+      check_initial<void, S>();
+    }
+    return with<detail::Said<detail::Word::initial, Make>>();
+  }
+
+  /// `.migrate<migrate_ips>()`: brings a State of an older `.state_version()` up to date, in place:
+  /// `void f(S&, int from_version)`. It runs when such a State is loaded. Throwing halts the task.
+  template <auto Migrate>
+  consteval auto migrate() const {
+    static_assert(!said<detail::Word::migrate>, "weir: .migrate<>() is said twice");
+    static_assert(Signature::has_state,
+                  "weir: .migrate<>() is for resolvers with a State, a parameter S&");
+    static_assert(
+        std::is_invocable_r_v<void, decltype(Migrate), typename Signature::State&, int>,
+        "weir: .migrate<f>() takes void f(S&, int from_version) with the resolver's State S");
+    return with<detail::Said<detail::Word::migrate, Migrate>>();
+  }
+
+  /// `.check_settings<f>()`: refuses settings before the first record: `weir::Result<void> f(const
+  /// Settings&)`, or a void function that throws.
+  template <auto Check>
+  consteval auto check_settings() const {
+    using Settings = typename Signature::Settings;
+    static_assert(!said<detail::Word::check>, "weir: .check_settings<>() is said twice");
+    static_assert(Signature::has_settings,
+                  "weir: .check_settings<>() is for resolvers with settings, a second parameter "
+                  "const Settings&");
+    static_assert(std::invocable<decltype(Check), const Settings&>,
+                  "weir: .check_settings<f>() takes weir::Result<void> f(const Settings&)");
+    return with<detail::Said<detail::Word::check, Check>>();
+  }
+
+  /// `.outputs("alerts", "totals")`: one name for each output, in the order: the returned feature,
+  /// then each Out. The resolver's `to:` maps these names to sinks. A single output is called
+  /// "features" unless this word says otherwise.
+  template <std::convertible_to<std::string_view>... Names>
+  consteval auto outputs(Names... names) const {
+    Resolver next = *this;
+    constexpr std::size_t max = detail::OutputNames::count_max;
+    next.output_names.too_many = sizeof...(Names) > max;
+    next.output_names.count = 0;
+    const std::array<std::string_view, sizeof...(Names)> given{std::string_view(names)...};
+    for (std::size_t i = 0; i < given.size() && i < max; ++i) {
+      next.output_names.names[next.output_names.count++] = given[i];
+    }
+    return next;
+  }
+
+  /// `.state_version(2)`: 1 .. 65535, 1 when not said. Raise it when the meaning of the State
+  /// changes in a way that its Protobuf schema does not show; see migrate().
+  consteval auto state_version(int number) const {
+    Resolver next = *this;
+    next.version = number;
+    return next;
+  }
+
+  // Read by WEIR_PLUGIN.
+  using Types = Signature;
+  static constexpr auto function = Function;
+  template <detail::Word w>
+  using Find = typename detail::FindWord<w, Words...>::type;
+  template <detail::Word w>
+  static constexpr bool has = said<w>;
+
+  const char* name = "";
+  int version = 0;  ///< 0: not said
+  detail::OutputNames output_names{};
+
+ private:
+  template <class T>
+  static constexpr void check_key() {
+    static_assert(detail::KeyText<T> || detail::KeyNumber<T>,
+                  "weir: a key is text, bytes, an integer or an enum (not bool, not floating "
+                  "point, not a message)");
+  }
+  template <class T, class Unit>
+  static constexpr void check_time() {
+    using Inner = typename detail::UnwrapOptional<T>::type;
+    constexpr bool number = std::integral<Inner> && !std::same_as<Inner, bool>;
+    static_assert(number || detail::TimestampMessage<Inner> || detail::IsTimePoint<Inner>::value,
+                  "weir: an event time is an integer with a unit, a google.protobuf.Timestamp or a "
+                  "std::chrono::sys_time");
+    static_assert(!number || !std::same_as<Unit, detail::NoUnit>,
+                  "weir: an event time that is a number needs its unit: .event_time<&M::at, "
+                  "weir::milliseconds>() (or seconds, microseconds, nanoseconds)");
+    static_assert(std::same_as<Unit, detail::NoUnit> || detail::IsDuration<Unit>::value,
+                  "weir: the unit of an event time is weir::seconds, weir::milliseconds, "
+                  "weir::microseconds or weir::nanoseconds");
+  }
+  template <class Made, class S>
+  static constexpr void check_initial() {
+    static_assert(std::same_as<std::remove_cvref_t<Made>, S>,
+                  "weir: .initial<f>() takes S f() or S f(const Settings&) with the resolver's "
+                  "State S");
+  }
+};
+
+/// `weir::resolver<count_ips>("count_ips")`: the function is
+///
+///   R f(const M& [, S&] [, const Settings&] [, weir::Out<F>&]... [, weir::Context&])
+///
+/// M is the message (or const weir::Record& or std::string_view for the record's bytes), S the
+/// State of the message's key, and R is void, a feature F, std::optional<F>, std::vector<F> or
+/// weir::Result of one of them. M, S, Settings and F are Protobuf messages. The function depends on
+/// its arguments only: no clock, no random numbers, no other outside state.
+///
+/// `name` is [a-z][a-z0-9_]*, at most 63 characters; apps write `use: <plugin>/<name>`.
+template <auto Function>
+consteval auto resolver(const char* name) {
+  if constexpr (detail::check_signature<std::remove_cv_t<decltype(Function)>>()) {
+    Resolver<Function> made;
+    made.name = name;
+    return made;
+  }
+}
+
+}  // namespace weir
