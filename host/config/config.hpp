@@ -17,14 +17,16 @@ namespace weir::host {
 
 /// One thing wrong in a configuration file.
 struct Finding {
+  enum class Severity { error, warning };
   int line = 0;    ///< 1-based; 0: the file as a whole
-  int column = 0;  ///< 1-based
+  int column = 0;  ///< 1-based, in characters
   std::string message;
   std::string hint;  ///< what to write instead; may be empty
+  Severity severity = Severity::error;
 };
 
 /// An app's YAML, bound to its schema. Keeps the document, so that a resolver's settings can be
-/// bound later, when the plugin's schema is known, with positions of the same file.
+/// bound later, when the plugin's schema is known, with positions of the same file. One thread.
 class Config {
  public:
   /// Reads and binds `path`. Findings of schema and cross references (names that do not exist, a
@@ -39,21 +41,31 @@ class Config {
   Config& operator=(Config&&) noexcept;
   ~Config();
 
+  /// Complete: every default is filled in, also the log's kind and directory, the dead-letter topic
+  /// and the formats of sinks.
   const config::v1::App& app() const;
   config::v1::App& mutable_app();
+
+  /// What is allowed but most likely not meant: a source that nobody reads, a sink without writer.
+  const std::vector<Finding>& warnings() const;
 
   /// `relative` as a path, relative to the directory of the YAML file.
   std::filesystem::path resolve_path(std::string_view relative) const;
 
-  /// Binds the `settings:` of a resolver to its settings message. Absent settings leave the
-  /// defaults.
+  /// Binds the `settings:` of a resolver to its settings message: any message whose descriptor is
+  /// at hand, generated or dynamic. Absent settings leave the defaults. The options of
+  /// options.proto are honoured where the message uses them. Errc::config: render() of everything
+  /// that is wrong.
   Result<void> bind_settings(std::string_view resolver, google::protobuf::Message* settings) const;
 
-  /// The effective configuration as YAML, defaults filled in, sensitive values hidden.
+  /// The effective configuration as YAML, defaults filled in. Values of sensitive settings and
+  /// values read from files by ${file:...} are "***". Resolvers' settings stand as they were
+  /// written.
   std::string effective() const;
 
-  /// Position of the value at a path such as "resolvers.count_ips.use", for findings of later
-  /// checks.
+  /// An error at the value of a path such as "resolvers.count_ips.use" or "plugins.0", for findings
+  /// of later checks. Where the file does not say the value (a default), the nearest thing around
+  /// it.
   Finding at(std::string_view path, std::string message, std::string hint) const;
 
   /// Findings as people read them: file:line:col, the line itself, a caret, the hint.
