@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <sstream>
 
 #include <fmt/format.h>
@@ -294,6 +295,7 @@ Document Document::parse(std::string text, std::string name) {
   if (!check_encoding(document)) return document;
 
   Builder builder(document);
+  std::optional<Position> too_deep;
   try {
     std::istringstream in(document.text);
     YAML::Parser parser(in);
@@ -301,14 +303,17 @@ Document Document::parse(std::string text, std::string name) {
     }
     document.complete = true;
   } catch (const TooDeep& deep) {
-    // What looked wrong on the way down is the same mistake.
-    std::erase_if(document.findings, [&](const Finding& f) { return f.line >= deep.at.line; });
-    document.findings.push_back(
-        make_finding(deep.at, fmt::format("values are nested deeper than {}", yaml_depth_max), ""));
+    too_deep = deep.at;
   } catch (const YAML::Exception& failure) {
     report_syntax(document, builder.position(failure.mark), failure.msg);
   }
   builder.finish();
+  if (too_deep) {
+    // What looked wrong on the way down is the same mistake.
+    std::erase_if(document.findings, [&](const Finding& f) { return f.line >= too_deep->line; });
+    document.findings.push_back(make_finding(
+        *too_deep, fmt::format("values are nested deeper than {}", yaml_depth_max), ""));
+  }
   if (document.complete && builder.documents() == 0) {
     document.complete = false;
     document.findings.push_back(make_finding({}, "the file is empty", "start with app: <name>"));
