@@ -24,7 +24,7 @@ using ResolverId = std::uint32_t;
 
 /// A State as it was committed.
 struct StoredState {
-  std::string_view bytes;  ///< valid until the store's next commit() or refresh()
+  std::string_view bytes;  ///< valid until the store's next commit() or register_resolvers()
   std::uint32_t schema = 0;
   std::uint32_t state_version = 0;
 };
@@ -70,6 +70,9 @@ class TaskStore {
     std::string task;
     std::uint64_t map_bytes = std::uint64_t{64} << 30;
     bool sync = true;  ///< false: for tests and the TestDriver, where the process is the only fault
+    /// For tests that kill: called inside commit() with "begun", "states_put", "outbox_put",
+    /// "head_put" and "committed" as each is reached.
+    std::function<void(std::string_view step)> at_step;
   };
 
   /// Errc::refused: the directory belongs to another app or task, or is open in this process.
@@ -80,21 +83,30 @@ class TaskStore {
   /// Compares each State's descriptor with every one stored before (schema_check.hpp), stores new
   /// ones, keeps State under `renamed_from`, and gives every stateful resolver its id, in the order
   /// of `resolvers` (0 for stateless ones). One transaction.
-  /// Errc::refused: a State would be misread; the message names the field and the way out.
+  /// May be called again for other builds of the plugins. Records `started_at` for resolvers whose
+  /// State begins now. Errc::refused: a State would be misread or lost; the message has one line
+  /// for each reason, naming the field and the way out, and nothing was changed.
   Result<std::vector<ResolverId>> register_resolvers(std::span<const ResolverSchema> resolvers,
                                                      std::span<const v1::Input> started_at);
+
+  /// What the last register_resolvers() found that an operator should hear, a sentence each: a
+  /// resolver that starts now, one that was renamed, State whose resolver is gone from the app.
+  const std::vector<std::string>& notes() const;
 
   /// The head of the newest commit; absent: nothing was ever committed.
   const std::optional<v1::Head>& head() const;
   std::uint64_t lineage() const;
 
   /// The committed State of a key. Absent: there is none (not an error).
-  /// Errc::corrupt: its checksum does not fit.
+  /// Copies nothing. Errc::corrupt: its checksum does not fit.
+  /// Errc::invalid: the key is empty or longer than key_bytes_max.
   Result<std::optional<StoredState>> get(ResolverId resolver, std::string_view key);
 
   /// All of `request`, durable when this returns, or nothing.
   /// Errc::full: the map or the disk has no room; the message says which and what to do. The store
-  /// stays usable: a later commit() after room was made succeeds.
+  /// stays usable: a later commit() after room was made succeeds. (A larger map needs a new
+  /// open().) Errc::invalid: a key or State is beyond its limit. Errc::internal: `head` does not
+  /// continue the newest commit (same lineage, next sequence).
   Result<void> commit(const CommitRequest& request);
 
   /// The outbox of the newest commit, in order.
@@ -102,8 +114,10 @@ class TaskStore {
 
   struct Usage {
     std::uint64_t map_bytes = 0;
-    std::uint64_t used_bytes = 0;
+    std::uint64_t file_bytes = 0;  ///< never shrinks
+    std::uint64_t used_bytes = 0;  ///< without what the next commits can use again
   };
+  /// Costs a walk over the list of free pages: for metrics, not for every commit.
   Usage usage() const;
 
  private:

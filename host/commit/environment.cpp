@@ -1,0 +1,276 @@
+#include "commit/environment.hpp"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <mutex>
+#include <set>
+#include <utility>
+
+namespace weir::host {
+namespace {
+
+constexpr unsigned readers_max = 1024;
+constexpr unsigned databases_max = 512;
+// Group members may read along (a reader has to write its slot into lock.mdb); the umask decides.
+constexpr mdb_mode_t file_mode = 0660;
+
+// LMDB's rule "once per process" is one about the process, so this state is the process's too.
+struct Registry {
+  std::mutex mutex;
+  std::set<std::pair<std::uint64_t, std::uint64_t>> open;
+};
+Registry& registry() {
+  static Registry instance;
+  return instance;
+}
+
+struct Release {
+  void operator()(MDB_env* env) const { mdb_env_close(env); }
+};
+
+std::filesystem::path mount_point(const std::filesystem::path& path) {
+  std::error_code ignored;
+  std::filesystem::path at = std::filesystem::canonical(path, ignored);
+  struct stat inner {};
+  if (ignored || ::stat(at.c_str(), &inner) != 0) return path;
+  while (at.has_parent_path() && at != at.parent_path()) {
+    struct stat outer {};
+    if (::stat(at.parent_path().c_str(), &outer) != 0 || outer.st_dev != inner.st_dev) break;
+    at = at.parent_path();
+  }
+  return at;
+}
+
+}  // namespace
+
+std::string readable_bytes(std::uint64_t bytes) {
+  static constexpr const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1024 && unit + 1 < std::size(units); ++unit) value /= 1024;
+  return fmt::format("{:.4g} {}", value, units[unit]);
+}
+
+Environment::Environment(MDB_env* env, std::filesystem::path directory, std::uint64_t device,
+                         std::uint64_t inode)
+    : env_(env), directory_(std::move(directory)), device_(device), inode_(inode) {}
+
+Environment::~Environment() {
+  mdb_env_close(env_);
+  const std::lock_guard lock(registry().mutex);
+  registry().open.erase({device_, inode_});
+}
+
+Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
+  const std::string path = options.directory.string();
+  struct stat directory {};
+  if (::stat(path.c_str(), &directory) != 0) {
+    return host::error(Errc::io, "cannot open {}: {}", path, std::strerror(errno));
+  }
+  const std::pair<std::uint64_t, std::uint64_t> identity{directory.st_dev, directory.st_ino};
+  {
+    const std::lock_guard lock(registry().mutex);
+    if (!registry().open.insert(identity).second) {
+      return host::error(Errc::refused, "{} is already open in this process", path);
+    }
+  }
+  struct Unregister {
+    std::pair<std::uint64_t, std::uint64_t> identity;
+    bool armed = true;
+    ~Unregister() {
+      if (!armed) return;
+      const std::lock_guard lock(registry().mutex);
+      registry().open.erase(identity);
+    }
+  } unregister{identity};
+
+  MDB_env* raw = nullptr;
+  if (const int code = mdb_env_create(&raw); code != 0) {
+    return host::error(Errc::io, "cannot open {}: {}", path, mdb_strerror(code));
+  }
+  std::unique_ptr<MDB_env, Release> env(raw);
+  mdb_env_set_maxreaders(raw, readers_max);
+  mdb_env_set_maxdbs(raw, databases_max);
+  if (options.map_bytes != 0) {
+    const std::uint64_t page = 4096;
+    mdb_env_set_mapsize(raw, (options.map_bytes + page - 1) / page * page);
+  }
+  unsigned flags = MDB_NOTLS;
+  if (options.read_only) flags |= MDB_RDONLY;
+  if (!options.sync) flags |= MDB_NOSYNC;
+  if (!options.locking) flags |= MDB_NOLOCK;
+  if (const int code = mdb_env_open(raw, path.c_str(), flags, file_mode); code != 0) {
+    if (code == MDB_INVALID) {
+      return host::error(Errc::corrupt,
+                         "{}/data.mdb is not an LMDB file; if nothing was ever committed here, "
+                         "remove {} and start again",
+                         path, path);
+    }
+    if (code == MDB_VERSION_MISMATCH) {
+      return host::error(Errc::corrupt, "{} was written by another version of LMDB", path);
+    }
+    if (code == ENOMEM) {
+      return host::error(Errc::io,
+                         "cannot map {} of address space for {}; lower state.map_size in the app's "
+                         "YAML",
+                         readable_bytes(options.map_bytes), path);
+    }
+    const Errc kind = code == ENOSPC || code == EDQUOT ? Errc::full : Errc::io;
+    return host::error(kind, "cannot open {}: {}", path, mdb_strerror(code));
+  }
+
+  // Touching a page beyond the end of the file would be SIGBUS, in whoever touches it.
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(raw, &info);
+  mdb_env_stat(raw, &stat);
+  int fd = -1;
+  struct stat file {};
+  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  if (mdb_env_get_fd(raw, &fd) == 0 && ::fstat(fd, &file) == 0 &&
+      static_cast<std::uint64_t>(file.st_size) < needed) {
+    return host::error(Errc::corrupt,
+                       "{}/data.mdb is {} bytes, its newest commit needs {}: it was cut off; "
+                       "restore it from a backup",
+                       path, file.st_size, needed);
+  }
+  int dead = 0;
+  if (options.locking) mdb_reader_check(raw, &dead);
+  unregister.armed = false;
+  return std::unique_ptr<Environment>(
+      new Environment(env.release(), options.directory, identity.first, identity.second));
+}
+
+Result<MDB_txn*> Environment::begin_read() {
+  MDB_txn* txn = nullptr;
+  int code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  if (code == MDB_MAP_RESIZED) {
+    mdb_env_set_mapsize(env_, 0);
+    code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  }
+  if (code == MDB_READERS_FULL && free_dead_readers() > 0) {
+    code = mdb_txn_begin(env_, nullptr, MDB_RDONLY, &txn);
+  }
+  if (code != 0) return error(code, "reading");
+  return txn;
+}
+
+Error Environment::error(int code, std::string_view doing) const {
+  const std::string path = directory_.string();
+  if (code == MDB_MAP_FULL) {
+    const Space now = space();
+    return host::error(
+        Errc::full,
+        "{}: no room left in {}: {} of state.map_size {} are used{}; raise state.map_size in the "
+        "app's YAML and start again; nothing of it was written",
+        doing, path, readable_bytes(now.used_bytes), readable_bytes(now.map_bytes),
+        stale_readers());
+  }
+  struct statvfs disk {};
+  const bool known = ::statvfs(path.c_str(), &disk) == 0;
+  const std::uint64_t available = known ? std::uint64_t{disk.f_bavail} * disk.f_frsize : 0;
+  const bool short_write = code == EIO && known && available < std::uint64_t{1} << 20;
+  if (code == ENOSPC || code == EDQUOT || code == EFBIG || short_write) {
+    const char* why = code == EDQUOT  ? "the disk quota is used up"
+                      : code == EFBIG ? "the file may not grow further (ulimit -f or a limit of "
+                                        "the file system)"
+                                      : "the file system is full";
+    return host::error(
+        Errc::full,
+        "{}: no room for {}: {} ({}, {} free); make room and start again; nothing of "
+        "it was written",
+        doing, path, why, mount_point(directory_).string(), readable_bytes(available));
+  }
+  if (code == MDB_PANIC) {
+    return host::error(Errc::io,
+                       "{}: {} cannot be used any more: the disk refused the last step of a "
+                       "commit, so that only a new start shows whether it counts",
+                       doing, path);
+  }
+  if (code == MDB_CORRUPTED || code == MDB_PAGE_NOTFOUND || code == MDB_INVALID) {
+    return host::error(Errc::corrupt, "{}: {} is damaged ({}); restore it from a backup", doing,
+                       path, mdb_strerror(code));
+  }
+  if (code == MDB_READERS_FULL) {
+    return host::error(Errc::io, "{}: {} processes read {} already; stop some of them", doing,
+                       readers_max, path);
+  }
+  if (code == MDB_DBS_FULL) {
+    return host::error(Errc::refused,
+                       "{}: {} holds the State of at most {} resolvers; split the app", doing, path,
+                       databases_max - 4);
+  }
+  return host::error(Errc::io, "{}: {}: {}", doing, path, mdb_strerror(code));
+}
+
+int Environment::free_dead_readers() const {
+  int dead = 0;
+  mdb_reader_check(env_, &dead);
+  return dead;
+}
+
+Environment::Space Environment::space() const {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(env_, &info);
+  mdb_env_stat(env_, &stat);
+  Space out;
+  out.map_bytes = info.me_mapsize;
+  out.file_bytes = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  out.used_bytes = out.file_bytes;
+
+  MDB_txn* raw = nullptr;
+  if (mdb_txn_begin(env_, nullptr, MDB_RDONLY, &raw) != 0) return out;
+  const Transaction txn(raw);
+  // Database 0 is LMDB's own list of free pages: transaction -> count, page numbers.
+  Cursor cursor;
+  if (cursor.open(raw, 0) != 0) return out;
+  std::uint64_t free_pages = 0;
+  MDB_val key{};
+  MDB_val pages{};
+  while (mdb_cursor_get(cursor.get(), &key, &pages, MDB_NEXT) == 0) {
+    std::size_t count = 0;
+    if (pages.mv_size >= sizeof count) std::memcpy(&count, pages.mv_data, sizeof count);
+    free_pages += count;
+  }
+  out.used_bytes -= std::min(out.used_bytes, free_pages * stat.ms_psize);
+  return out;
+}
+
+// Who keeps old pages from being used again: a reader more than a few commits behind.
+std::string Environment::stale_readers() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  struct Oldest {
+    std::size_t newest;
+    std::size_t commits_behind = 0;
+    int pid = 0;
+  } oldest{info.me_last_txnid};
+  mdb_reader_list(
+      env_,
+      [](const char* line, void* context) {
+        auto* found = static_cast<Oldest*>(context);
+        int pid = 0;
+        std::size_t thread = 0;
+        std::size_t txn = 0;
+        if (std::sscanf(line, "%d %zx %zu", &pid, &thread, &txn) == 3 && txn < found->newest &&
+            found->newest - txn > found->commits_behind) {
+          found->commits_behind = found->newest - txn;
+          found->pid = pid;
+        }
+        return 0;
+      },
+      &oldest);
+  if (oldest.commits_behind < 2) return "";
+  return fmt::format(" (process {} has been reading for {} commits and keeps old pages; stop it)",
+                     oldest.pid, oldest.commits_behind);
+}
+
+}  // namespace weir::host

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <filesystem>
+
+#include "base/result.hpp"
+
+namespace weir::host {
+
+/// A name in a directory is durable once the directory is: fsync(2) of a directory.
+Result<void> sync_directory(const std::filesystem::path& path);
+
+/// Makes `path` and its missing parents, durably. Not an error if it exists.
+Result<void> make_durable_directory(const std::filesystem::path& path);
+
+}  // namespace weir::host

@@ -1,0 +1,140 @@
+#include "commit/state_directory.hpp"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "commit/app_file.hpp"
+#include "commit/file_system.hpp"
+#include "commit/files.hpp"
+
+namespace weir::host {
+namespace {
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  ::gethostname(name.data(), name.size() - 1);
+  return name.data();
+}
+
+// What the holder wrote into its lock file: app, pid and host name, a line each.
+struct Holder {
+  std::string app;
+  std::string pid;
+  std::string host;
+};
+
+Holder read_holder(int fd) {
+  std::array<char, 1024> text{};
+  const ssize_t size = ::pread(fd, text.data(), text.size(), 0);
+  std::string_view rest(text.data(), size > 0 ? static_cast<std::size_t>(size) : 0);
+  Holder out;
+  for (std::string* line : {&out.app, &out.pid, &out.host}) {
+    const std::size_t end = std::min(rest.find('\n'), rest.size());
+    *line = rest.substr(0, end);
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+  return out;
+}
+
+Error in_use(const std::filesystem::path& path, int fd) {
+  const Holder holder = read_holder(fd);
+  if (holder.pid.empty()) {
+    return error(Errc::refused, "the state directory {} is in use by another process; stop it",
+                 path.string());
+  }
+  return error(Errc::refused,
+               "the state directory {} is in use by app {} (pid {} on {}); stop that process, or "
+               "set state.path of this app to a directory of its own",
+               path.string(), holder.app, holder.pid, holder.host);
+}
+
+Result<void> check_owner(const std::filesystem::path& path, const std::string& app) {
+  WEIR_TRY(const std::optional<std::string> owner, read_app_file(path));
+  if (owner) {
+    if (*owner == app) return {};
+    return error(Errc::refused,
+                 "the state directory {} belongs to app {}, not to {}; set state.path of this app "
+                 "to a directory of its own",
+                 path.string(), *owner, app);
+  }
+  std::error_code ignored;
+  if (std::filesystem::exists(path / "tasks", ignored)) {
+    return error(Errc::refused,
+                 "the state directory {} has tasks but no file `app` that says whose; restore it "
+                 "from a backup, or set state.path to another directory",
+                 path.string());
+  }
+  return write_app_file(path, app);
+}
+
+}  // namespace
+
+StateDirectory::StateDirectory(std::filesystem::path path, int lock_fd)
+    : path_(std::move(path)), lock_fd_(lock_fd) {}
+
+// The file stays: removing it would let a third process lock a new one while a second waits on
+// this one. Its text is removed, so that nobody is named who is gone.
+StateDirectory::~StateDirectory() {
+  if (lock_fd_ < 0) return;
+  if (::ftruncate(lock_fd_, 0) != 0) {
+    // Nothing depends on it: the lock decides, the text only explains.
+  }
+  ::close(lock_fd_);
+}
+
+const std::filesystem::path& StateDirectory::path() const { return path_; }
+
+std::filesystem::path StateDirectory::task_directory(std::string_view task) const {
+  return path_ / "tasks" / task;
+}
+
+Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesystem::path& path,
+                                                             const std::string& app,
+                                                             std::vector<std::string>& warnings) {
+  WEIR_TRY(const std::uint64_t type, file_system_type(path));
+  const FileSystemJudgement disk = judge_file_system(type);
+  if (disk.fitness == FileSystemFitness::unsafe) {
+    return error(Errc::refused,
+                 "the state directory {} is on {}, where State is not safe: {}; set state.path to "
+                 "a local disk",
+                 path.string(), disk.name, disk.why);
+  }
+  if (disk.fitness == FileSystemFitness::unwise) {
+    warnings.push_back(
+        fmt::format("the state directory {} is on {}: {}", path.string(), disk.name, disk.why));
+  }
+  WEIR_CHECK(make_durable_directory(path));
+
+  const std::filesystem::path file = path / "weir.lock";
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0660);
+  if (fd < 0) {
+    return error(Errc::io, "cannot open {}: {}", file.string(), std::strerror(errno));
+  }
+  std::unique_ptr<StateDirectory> held(new StateDirectory(path, fd));
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const Error refusal = errno == EWOULDBLOCK ? in_use(path, fd)
+                                               : error(Errc::io, "cannot lock {}: {}",
+                                                       file.string(), std::strerror(errno));
+    // Not ours: neither its text nor its lock.
+    ::close(std::exchange(held->lock_fd_, -1));
+    return refusal;
+  }
+  WEIR_CHECK(check_owner(path, app));
+  const std::string text = fmt::format("{}\n{}\n{}\n", app, ::getpid(), host_name());
+  if (::ftruncate(fd, 0) != 0 ||
+      ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
+    return error(errno == ENOSPC ? Errc::full : Errc::io, "cannot write {}: {}", file.string(),
+                 std::strerror(errno));
+  }
+  return held;
+}
+
+}  // namespace weir::host

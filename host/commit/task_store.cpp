@@ -1,0 +1,535 @@
+#include "commit/task_store.hpp"
+
+#include <sys/random.h>
+
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/limits.hpp"
+#include "commit/catalog.hpp"
+#include "commit/environment.hpp"
+#include "commit/files.hpp"
+#include "commit/names.hpp"
+#include "commit/row.hpp"
+
+namespace weir::host {
+namespace {
+
+// Readers that died keep old pages alive until somebody looks.
+constexpr std::uint64_t commits_between_reader_checks = 64;
+
+Result<std::uint64_t> draw_lineage() {
+  std::uint64_t lineage = 0;
+  while (lineage == 0) {
+    if (::getrandom(&lineage, sizeof lineage, 0) != sizeof lineage) {
+      return error(Errc::io, "cannot draw a random number: {}", std::strerror(errno));
+    }
+  }
+  return lineage;
+}
+
+int put_row(MDB_txn* txn, MDB_dbi dbi, std::string_view key, std::string_view payload,
+            unsigned flags = 0) {
+  MDB_val k = to_val(key);
+  MDB_val v{row_header_bytes + payload.size(), nullptr};
+  if (const int code = mdb_put(txn, dbi, &k, &v, flags | MDB_RESERVE); code != 0) return code;
+  auto* row = static_cast<char*>(v.mv_data);
+  if (!payload.empty()) std::memcpy(row + row_header_bytes, payload.data(), payload.size());
+  write_row_header(row, key, 0, payload);
+  return 0;
+}
+
+}  // namespace
+
+struct TaskStore::Impl {
+  // A resolver's State, if it is registered.
+  struct OpenState {
+    bool open = false;
+    MDB_dbi dbi = 0;
+    std::uint16_t schema = 0;
+    std::string name;
+  };
+  struct KnownSchema {
+    bool known = false;
+    std::uint32_t state_version = 0;
+  };
+
+  Options options;
+  std::unique_ptr<Environment> environment;
+  MDB_dbi meta = 0;
+  MDB_dbi resolvers = 0;
+  MDB_dbi schemas = 0;
+  MDB_dbi outbox = 0;
+  // Always at the newest commit, so it keeps no page from being used again while it waits.
+  MDB_txn* reading = nullptr;
+  int reading_fault = 0;
+  v1::Environment identity;
+  std::optional<v1::Head> head;
+  std::vector<OpenState> states;   // by ResolverId
+  std::vector<KnownSchema> known;  // by schema
+  std::vector<std::string> notes;
+  std::size_t outbox_rows = 0;
+  std::uint64_t commit_count = 0;
+  std::string buffer;
+
+  ~Impl() {
+    if (reading != nullptr) mdb_txn_abort(reading);
+  }
+
+  std::string where() const { return "task " + options.task; }
+
+  void step(std::string_view name) const {
+    if (options.at_step) options.at_step(name);
+  }
+
+  Error corrupt(std::string_view row, std::string_view what) const {
+    return error(Errc::corrupt, "{}: {} in {} {}; restore the task from a backup", where(), row,
+                 options.directory.string(), what);
+  }
+
+  Result<void> open();
+  Result<void> open_databases(MDB_txn* txn);
+  Result<void> read_identity(MDB_txn* txn);
+  Result<void> read_head();
+  Result<Catalog> read_catalog(MDB_txn* txn);
+  Result<void> write_catalog(MDB_txn* txn, const Catalog& before, const Catalog& after);
+  void know(const Catalog& catalog);
+
+  template <typename Message>
+  Result<bool> read_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key, Message* message,
+                            std::string_view row_name);
+  template <typename Message>
+  Result<void> parse_row(std::string_view key, std::string_view stored, Message* message,
+                         std::string_view row_name);
+  int put_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key,
+                  const google::protobuf::MessageLite& message);
+
+  template <typename Visit>
+  Result<void> each_row(MDB_txn* txn, MDB_dbi dbi, const Visit& visit);
+
+  void renew();
+  Result<void> check(const CommitRequest& request) const;
+  int put_states(MDB_txn* txn, std::span<const StateChange> changes);
+  int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
+  int write(MDB_txn* txn, const CommitRequest& request);
+};
+
+template <typename Message>
+Result<void> TaskStore::Impl::parse_row(std::string_view key, std::string_view stored,
+                                        Message* message, std::string_view row_name) {
+  Row row;
+  if (const RowFault fault = read_row(key, stored, row); fault != RowFault::none) {
+    return corrupt(row_name, describe(fault, stored));
+  }
+  if (!message->ParseFromArray(row.payload.data(), static_cast<int>(row.payload.size()))) {
+    return corrupt(row_name, "does not parse");
+  }
+  return {};
+}
+
+// Calls `visit(key, stored)` for every row, until it fails.
+template <typename Visit>
+Result<void> TaskStore::Impl::each_row(MDB_txn* txn, MDB_dbi dbi, const Visit& visit) {
+  Cursor cursor;
+  int code = cursor.open(txn, dbi);
+  MDB_val key{};
+  MDB_val value{};
+  while (code == 0 && (code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) == 0) {
+    WEIR_CHECK(visit(to_view(key), to_view(value)));
+  }
+  if (code != MDB_NOTFOUND) return environment->error(code, "reading " + where());
+  return {};
+}
+
+template <typename Message>
+Result<bool> TaskStore::Impl::read_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key,
+                                           Message* message, std::string_view row_name) {
+  MDB_val k = to_val(key);
+  MDB_val v{};
+  const int code = mdb_get(txn, dbi, &k, &v);
+  if (code == MDB_NOTFOUND) return false;
+  if (code != 0) return environment->error(code, where());
+  WEIR_CHECK(parse_row(key, to_view(v), message, row_name));
+  return true;
+}
+
+int TaskStore::Impl::put_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key,
+                                 const google::protobuf::MessageLite& message) {
+  buffer.clear();
+  message.AppendToString(&buffer);
+  return put_row(txn, dbi, key, buffer);
+}
+
+Result<void> TaskStore::Impl::open() {
+  WEIR_CHECK(make_durable_directory(options.directory));
+  WEIR_TRY(environment, Environment::open({.directory = options.directory,
+                                           .map_bytes = options.map_bytes,
+                                           .read_only = false,
+                                           .sync = options.sync,
+                                           .locking = true}));
+  if (options.sync) WEIR_CHECK(sync_directory(options.directory));
+
+  MDB_txn* raw = nullptr;
+  if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) {
+    return environment->error(code, "opening " + where());
+  }
+  Transaction txn(raw);
+  WEIR_CHECK(open_databases(raw));
+  WEIR_CHECK(read_identity(raw));
+  if (const int code = txn.commit(); code != 0) {
+    return environment->error(code, "opening " + where());
+  }
+  WEIR_TRY(reading, environment->begin_read());
+  WEIR_CHECK(read_head());
+  WEIR_TRY(const Catalog catalog, read_catalog(reading));
+  know(catalog);
+  return {};
+}
+
+Result<void> TaskStore::Impl::open_databases(MDB_txn* txn) {
+  // An environment with databases, but without ours, is somebody else's.
+  MDB_stat main{};
+  MDB_dbi main_dbi = 0;
+  if (mdb_dbi_open(txn, nullptr, 0, &main_dbi) == 0) mdb_stat(txn, main_dbi, &main);
+  const int existing = mdb_dbi_open(txn, names::meta, 0, &meta);
+  if (main.ms_entries != 0 && existing != 0) {
+    return error(Errc::corrupt, "{} holds an LMDB environment that is not a task of Weir",
+                 options.directory.string());
+  }
+  for (const auto& [name, dbi] : {std::pair{names::meta, &meta},
+                                  {names::resolvers, &resolvers},
+                                  {names::schemas, &schemas},
+                                  {names::outbox, &outbox}}) {
+    if (const int code = mdb_dbi_open(txn, name, MDB_CREATE, dbi); code != 0) {
+      return environment->error(code, "opening " + where());
+    }
+  }
+  MDB_stat rows{};
+  mdb_stat(txn, outbox, &rows);
+  outbox_rows = rows.ms_entries;
+  return {};
+}
+
+Result<void> TaskStore::Impl::read_identity(MDB_txn* txn) {
+  WEIR_TRY(const bool found,
+           read_message(txn, meta, names::environment, &identity, "the row environment"));
+  if (!found) {
+    MDB_stat rows{};
+    mdb_stat(txn, meta, &rows);
+    if (rows.ms_entries != 0) return corrupt("the row environment", "is missing");
+    identity.set_format(environment_format);
+    identity.set_app(options.app);
+    identity.set_task(options.task);
+    WEIR_TRY(const std::uint64_t lineage, draw_lineage());
+    identity.set_lineage(lineage);
+    if (const int code = put_message(txn, meta, names::environment, identity); code != 0) {
+      return environment->error(code, "opening " + where());
+    }
+    return {};
+  }
+  if (identity.format() > environment_format) {
+    return error(Errc::corrupt,
+                 "{} has format {}, this version of weir knows up to {}; use a newer weir",
+                 options.directory.string(), identity.format(), environment_format);
+  }
+  if (identity.app() != options.app || identity.task() != options.task) {
+    return error(Errc::refused,
+                 "{} belongs to task {} of app {}, not to task {} of app {}; give the app a state "
+                 "directory of its own",
+                 options.directory.string(), identity.task(), identity.app(), options.task,
+                 options.app);
+  }
+  return {};
+}
+
+Result<void> TaskStore::Impl::read_head() {
+  v1::Head stored;
+  WEIR_TRY(const bool found, read_message(reading, meta, names::head, &stored, "the row head"));
+  if (!found) return {};
+  if (stored.commit().lineage() != identity.lineage()) {
+    return corrupt("the row head", "is of another lineage than the environment");
+  }
+  head = std::move(stored);
+  return {};
+}
+
+Result<Catalog> TaskStore::Impl::read_catalog(MDB_txn* txn) {
+  Catalog out;
+  WEIR_CHECK(each_row(txn, resolvers, [&](std::string_view key, std::string_view stored) {
+    const std::string name(key);
+    return parse_row(key, stored, &out.resolvers[name], "resolver " + name);
+  }));
+  WEIR_CHECK(
+      each_row(txn, schemas, [&](std::string_view key, std::string_view stored) -> Result<void> {
+        const auto id = names::schema_id(key);
+        if (!id) return corrupt("a schema's key", "is not 4 bytes of a number from 1 to 65535");
+        return parse_row(key, stored, &out.schemas[*id], fmt::format("schema {}", *id));
+      }));
+  return out;
+}
+
+Result<void> TaskStore::Impl::write_catalog(MDB_txn* txn, const Catalog& before,
+                                            const Catalog& after) {
+  int code = 0;
+  for (const auto& [name, entry] : before.resolvers) {
+    if (after.resolvers.contains(name)) continue;
+    MDB_val key = to_val(name);
+    code = mdb_del(txn, resolvers, &key, nullptr);
+    if (code != 0) return environment->error(code, where() + ": storing resolvers");
+  }
+  for (const auto& [name, entry] : after.resolvers) {
+    const auto old = before.resolvers.find(name);
+    if (old != before.resolvers.end() &&
+        old->second.SerializeAsString() == entry.SerializeAsString()) {
+      continue;
+    }
+    code = put_message(txn, resolvers, name, entry);
+    if (code != 0) return environment->error(code, where() + ": storing resolvers");
+  }
+  for (const auto& [id, schema] : after.schemas) {
+    if (before.schemas.contains(id)) continue;
+    code = put_message(txn, schemas, names::schema_key(id), schema);
+    if (code != 0) return environment->error(code, where() + ": storing schemas");
+  }
+  return {};
+}
+
+void TaskStore::Impl::know(const Catalog& catalog) {
+  known.clear();
+  if (catalog.schemas.empty()) return;
+  known.resize(catalog.schemas.rbegin()->first + 1);
+  for (const auto& [id, schema] : catalog.schemas) known[id] = {true, schema.state_version()};
+}
+
+// Cannot fail in practice: the slot is ours and the map never changes. If it does, what was
+// committed stays committed, and the next read says so.
+void TaskStore::Impl::renew() {
+  mdb_txn_reset(reading);
+  reading_fault = mdb_txn_renew(reading);
+}
+
+TaskStore::TaskStore(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+TaskStore::~TaskStore() = default;
+
+Result<std::unique_ptr<TaskStore>> TaskStore::open(const Options& options) {
+  auto impl = std::make_unique<Impl>();
+  impl->options = options;
+  WEIR_CHECK(impl->open());
+  return std::unique_ptr<TaskStore>(new TaskStore(std::move(impl)));
+}
+
+const std::optional<v1::Head>& TaskStore::head() const { return impl_->head; }
+std::uint64_t TaskStore::lineage() const { return impl_->identity.lineage(); }
+const std::vector<std::string>& TaskStore::notes() const { return impl_->notes; }
+
+Result<std::vector<ResolverId>> TaskStore::register_resolvers(
+    std::span<const ResolverSchema> resolvers, std::span<const v1::Input> started_at) {
+  Impl& impl = *impl_;
+  const std::string doing = impl.where() + ": registering resolvers";
+  MDB_txn* raw = nullptr;
+  if (const int code = mdb_txn_begin(impl.environment->get(), nullptr, 0, &raw); code != 0) {
+    return impl.environment->error(code, doing);
+  }
+  Transaction txn(raw);
+  WEIR_TRY(const Catalog before, impl.read_catalog(raw));
+  auto joined = register_in(before, resolvers, started_at);
+  if (!joined) {
+    Error refusal = std::move(joined).error();
+    refusal.message = fmt::format("{}: {}", impl.where(), refusal.message);
+    return refusal;
+  }
+  Registration& registration = *joined;
+  WEIR_CHECK(impl.write_catalog(raw, before, registration.catalog));
+
+  std::vector<Impl::OpenState> states;
+  for (std::size_t i = 0; i < resolvers.size(); ++i) {
+    const ResolverId id = registration.ids[i];
+    if (id == 0) continue;
+    const v1::ResolverEntry& entry = registration.catalog.resolvers.at(resolvers[i].name);
+    if (states.size() <= id) states.resize(id + 1);
+    Impl::OpenState& state = states[id];
+    state = {.open = true,
+             .dbi = 0,
+             .schema = static_cast<std::uint16_t>(entry.schema()),
+             .name = resolvers[i].name};
+    const int code = mdb_dbi_open(raw, names::state(id).c_str(), MDB_CREATE, &state.dbi);
+    if (code != 0) return impl.environment->error(code, doing);
+  }
+  // Writes nothing when nothing changed.
+  if (const int code = txn.commit(); code != 0) return impl.environment->error(code, doing);
+  impl.states = std::move(states);
+  impl.know(registration.catalog);
+  impl.notes = std::move(registration.notes);
+  impl.renew();
+  return std::move(registration.ids);
+}
+
+Result<std::optional<StoredState>> TaskStore::get(ResolverId resolver, std::string_view key) {
+  Impl& impl = *impl_;
+  WEIR_ASSERT(resolver < impl.states.size() && impl.states[resolver].open,
+              "get() of a resolver that is not registered");
+  const Impl::OpenState& state = impl.states[resolver];
+  if (key.empty() || key.size() > key_bytes_max) {
+    return error(Errc::invalid, "resolver {}: a key of {} bytes, expected 1 to {}", state.name,
+                 key.size(), key_bytes_max);
+  }
+  MDB_val k = to_val(key);
+  MDB_val v{};
+  const int code =
+      impl.reading_fault != 0 ? impl.reading_fault : mdb_get(impl.reading, state.dbi, &k, &v);
+  if (code == MDB_NOTFOUND) return std::optional<StoredState>();
+  if (code != 0) return impl.environment->error(code, "reading " + impl.where());
+  Row row;
+  const RowFault fault = read_row(key, to_view(v), row);
+  if (fault == RowFault::none && row.schema < impl.known.size() && impl.known[row.schema].known) {
+    return std::optional<StoredState>(
+        StoredState{row.payload, row.schema, impl.known[row.schema].state_version});
+  }
+  const std::string name =
+      fmt::format("the State of resolver {} for key \"{}\"", state.name, printable(key));
+  if (fault != RowFault::none) return impl.corrupt(name, describe(fault, to_view(v)));
+  return impl.corrupt(name, fmt::format("names schema {}, which is not stored", row.schema));
+}
+
+Result<void> TaskStore::Impl::check(const CommitRequest& request) const {
+  const v1::CommitId& id = request.head.commit();
+  const std::uint64_t sequence = head ? head->commit().sequence() + 1 : 1;
+  if (id.lineage() != identity.lineage() || id.sequence() != sequence) {
+    return error(Errc::internal, "{}: commit {} of lineage {:016x}, expected {} of {:016x}",
+                 where(), id.sequence(), id.lineage(), sequence, identity.lineage());
+  }
+  const StateChange* last = nullptr;
+  for (const StateChange& change : request.states) {
+    WEIR_ASSERT(change.resolver < states.size() && states[change.resolver].open,
+                "commit() of a resolver that is not registered");
+    WEIR_ASSERT(last == nullptr || last->resolver < change.resolver ||
+                    (last->resolver == change.resolver && last->key < change.key),
+                "commit() takes States sorted by resolver and key");
+    last = &change;
+    const std::string& name = states[change.resolver].name;
+    if (change.key.empty() || change.key.size() > key_bytes_max) {
+      return error(Errc::invalid, "resolver {}: a key of {} bytes, expected 1 to {}", name,
+                   change.key.size(), key_bytes_max);
+    }
+    if (change.bytes && change.bytes->size() > state_bytes_max) {
+      return error(Errc::invalid,
+                   "resolver {}: the State for key \"{}\" is {}, the most that is stored is {}",
+                   name, printable(change.key), readable_bytes(change.bytes->size()),
+                   readable_bytes(state_bytes_max));
+    }
+  }
+  return {};
+}
+
+int TaskStore::Impl::put_states(MDB_txn* txn, std::span<const StateChange> changes) {
+  Cursor cursor;
+  ResolverId current = 0;  // no State has this id
+  for (const StateChange& change : changes) {
+    const OpenState& state = states[change.resolver];
+    if (change.resolver != current) {
+      if (const int code = cursor.open(txn, state.dbi); code != 0) return code;
+      current = change.resolver;
+    }
+    MDB_val key = to_val(change.key);
+    if (!change.bytes) {
+      MDB_val ignored{};
+      int code = mdb_cursor_get(cursor.get(), &key, &ignored, MDB_SET);
+      if (code == 0) code = mdb_cursor_del(cursor.get(), 0);
+      if (code != 0 && code != MDB_NOTFOUND) return code;
+      continue;
+    }
+    // One cursor and sorted keys: a key on the same page as the one before needs no search from
+    // the root. MDB_RESERVE lets header and State go straight into the page.
+    MDB_val value{row_header_bytes + change.bytes->size(), nullptr};
+    if (const int code = mdb_cursor_put(cursor.get(), &key, &value, MDB_RESERVE); code != 0) {
+      return code;
+    }
+    auto* row = static_cast<char*>(value.mv_data);
+    if (!change.bytes->empty()) {
+      std::memcpy(row + row_header_bytes, change.bytes->data(), change.bytes->size());
+    }
+    write_row_header(row, change.key, state.schema, *change.bytes);
+  }
+  return 0;
+}
+
+int TaskStore::Impl::put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces) {
+  if (outbox_rows != 0) {
+    if (const int code = mdb_drop(txn, outbox, 0); code != 0) return code;
+  }
+  for (std::size_t i = 0; i < pieces.size(); ++i) {
+    const std::string key = names::outbox_key(static_cast<std::uint32_t>(i));
+    if (const int code = put_row(txn, outbox, key, pieces[i], MDB_APPEND); code != 0) return code;
+  }
+  return 0;
+}
+
+int TaskStore::Impl::write(MDB_txn* txn, const CommitRequest& request) {
+  step("begun");
+  if (const int code = put_states(txn, request.states); code != 0) return code;
+  step("states_put");
+  if (const int code = put_outbox(txn, request.outbox); code != 0) return code;
+  step("outbox_put");
+  if (const int code = put_message(txn, meta, names::head, request.head); code != 0) return code;
+  step("head_put");
+  return 0;
+}
+
+Result<void> TaskStore::commit(const CommitRequest& request) {
+  Impl& impl = *impl_;
+  WEIR_CHECK(impl.check(request));
+  const auto failed = [&](int code) {
+    return impl.environment->error(
+        code, fmt::format("commit {} of {}", request.head.commit().sequence(), impl.where()));
+  };
+  // Before the transaction: pages that only dead readers held can serve this commit already.
+  if (impl.commit_count++ % commits_between_reader_checks == 0) {
+    impl.environment->free_dead_readers();
+  }
+  MDB_txn* raw = nullptr;
+  if (const int code = mdb_txn_begin(impl.environment->get(), nullptr, 0, &raw); code != 0) {
+    return failed(code);
+  }
+  {
+    Transaction txn(raw);
+    int code = impl.write(raw, request);
+    if (code == 0) code = txn.commit();
+    if (code != 0) return failed(code);
+  }
+  impl.step("committed");
+  impl.outbox_rows = request.outbox.size();
+  impl.head = request.head;
+  impl.renew();
+  return {};
+}
+
+Result<std::vector<std::string>> TaskStore::outbox() {
+  Impl& impl = *impl_;
+  std::vector<std::string> out;
+  if (impl.reading_fault != 0) {
+    return impl.environment->error(impl.reading_fault, "reading " + impl.where());
+  }
+  const auto take = [&](std::string_view key, std::string_view stored) -> Result<void> {
+    const std::string name = fmt::format("outbox row {}", out.size());
+    if (key != names::outbox_key(static_cast<std::uint32_t>(out.size()))) {
+      return impl.corrupt(name, "is missing");
+    }
+    Row row;
+    const RowFault fault = read_row(key, stored, row);
+    if (fault != RowFault::none) return impl.corrupt(name, describe(fault, stored));
+    out.emplace_back(row.payload);
+    return {};
+  };
+  WEIR_CHECK(impl.each_row(impl.reading, impl.outbox, take));
+  return out;
+}
+
+TaskStore::Usage TaskStore::usage() const {
+  const Environment::Space space = impl_->environment->space();
+  return {space.map_bytes, space.file_bytes, space.used_bytes};
+}
+
+}  // namespace weir::host
