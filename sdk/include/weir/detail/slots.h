@@ -627,19 +627,22 @@ class Slots {
   template <std::size_t... I>
   static weir_status run(Self& self, const Room<R>& room, weir_state* state, Emitter& emitter,
                          std::index_sequence<I...>) {
-    std::tuple<Argument<R, I>...> arguments{Argument<R, I>(self, room, state, emitter)...};
     using Answer = typename Signature::Answer;
     using Return = typename Signature::Types::Return;
+    // The arguments live in one expression: a Context and an Out can neither be copied nor moved.
+    const auto call = [](auto&&... argument) -> Return {
+      return std::invoke(R::function, argument.get()...);
+    };
     if constexpr (std::is_void_v<Return>) {
-      std::invoke(R::function, std::get<I>(arguments).get()...);
+      call(Argument<R, I>(self, room, state, emitter)...);
       return WEIR_OK;
     } else if constexpr (Answer::is_result) {
-      const auto answer = std::invoke(R::function, std::get<I>(arguments).get()...);
+      const auto answer = call(Argument<R, I>(self, room, state, emitter)...);
       if (!answer.ok()) return refuse_with(emitter, *answer.refusal());
       if constexpr (Answer::shape != Shape::none) emit_payload(emitter, *answer);
       return WEIR_OK;
     } else {
-      emit_payload(emitter, std::invoke(R::function, std::get<I>(arguments).get()...));
+      emit_payload(emitter, call(Argument<R, I>(self, room, state, emitter)...));
       return WEIR_OK;
     }
   }
