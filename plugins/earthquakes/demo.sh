@@ -2,8 +2,8 @@
 # The demo behind `./dev demo`: demo.sh BUILD DIRECTORY [--format json]
 #
 # Makes DIRECTORY anew with the app in it, replays the week of earthquakes through the host and
-# shows what became of it. On a terminal the replay takes about 15 seconds and the table fills
-# before your eyes; without one, or with --format json, it is as fast as the machine.
+# shows what became of it. On a terminal the replay takes DEMO_SECONDS (15) and the table fills before
+# your eyes; without one, or with --format json, it goes as fast as the machine can.
 # Data goes to stdout, talk to stderr.
 set -eu
 
@@ -18,7 +18,7 @@ weir=$build/weir
 app=$directory/earthquakes.yaml
 data=$here/data/earthquakes.jsonl
 records=$(wc -l <"$data")
-replay_seconds=15
+replay_seconds=${DEMO_SECONDS-15}
 
 say() { printf '%s\n' "$*" >&2; }
 table() { python3 "$here/table.py" --weir "$weir" --app "$app" "$@"; }
@@ -39,7 +39,7 @@ if [ -t 1 ] && [ "$format" = text ]; then
     2>"$directory/produce.log" &
   producer=$!
   trap 'kill "$host" "$producer" 2>/dev/null || true' EXIT
-  table --watch "$records"
+  table --watch "$records" || { tail -n 20 "$directory/host.log" "$directory/produce.log" >&2; exit 1; }
   wait "$producer"
   kill -TERM "$host"
   wait "$host" || { cat "$directory/host.log" >&2; exit 1; }

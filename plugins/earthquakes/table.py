@@ -20,7 +20,7 @@ NAMES = {
     "nc": "Northern California", "nm": "New Madrid", "nn": "Nevada", "pr": "Puerto Rico",
     "se": "Southeastern US", "us": "USGS, worldwide", "uu": "Utah", "uw": "Pacific Northwest",
 }
-WATCH_SECONDS_MAX = 300
+STILL_SECONDS_MAX = 20
 
 
 def states(weir, app):
@@ -104,8 +104,8 @@ def text(rows, width=100):
 
 
 def watch(arguments):
-    """Redraws in place until all events are in."""
-    deadline = time.monotonic() + WATCH_SECONDS_MAX
+    """Redraws in place until all events are in; gives up when none comes any more."""
+    seen, moved = -1, 0.0
     drawn = 0
     while True:
         found, problem = states(arguments.weir, arguments.app)
@@ -119,9 +119,11 @@ def watch(arguments):
         drawn = len(lines)
         if events >= arguments.watch:
             return 0
-        if time.monotonic() > deadline:
-            sys.exit(f"table.py: after {WATCH_SECONDS_MAX} s there are {events} of "
-                     f"{arguments.watch} events\n{problem}")
+        if events != seen:
+            seen, moved = events, time.monotonic()
+        elif time.monotonic() - moved > STILL_SECONDS_MAX:
+            sys.exit(f"table.py: no new event for {STILL_SECONDS_MAX} s; is the host alive?\n"
+                     f"{problem}")
         time.sleep(0.25)
 
 
