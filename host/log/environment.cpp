@@ -1,0 +1,331 @@
+#include "log/environment.hpp"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <tuple>
+#include <utility>
+
+#include "base/bytes.hpp"
+#include "log/batch.hpp"
+
+namespace weir::host {
+namespace {
+
+constexpr std::uint32_t log_format = 1;
+constexpr unsigned readers_max = 1024;
+constexpr std::string_view format_key = "format";
+constexpr const char* table_names[Environment::table_count] = {"meta",    "topics", "partitions",
+                                                               "records", "marks",  "producers"};
+
+/// Which environments this process has open. The process is part of the key: after a fork the
+/// child's copy must not find the parent's.
+struct Registry {
+  using Key = std::tuple<pid_t, dev_t, ino_t>;
+  std::mutex mutex;
+  std::condition_variable closed;
+  std::map<Key, std::weak_ptr<Environment>> open;
+
+  static Registry& get() {
+    static Registry registry;
+    return registry;
+  }
+};
+
+}  // namespace
+
+Result<std::shared_ptr<Environment>> Environment::share(const Options& options) {
+  std::error_code failed;
+  std::filesystem::create_directories(options.directory, failed);
+  struct stat info {};
+  if (failed || stat(options.directory.c_str(), &info) != 0) {
+    return host::error(Errc::io, "cannot make the directory '{}' of the embedded log: {}",
+                       options.directory.string(),
+                       failed ? failed.message() : std::generic_category().message(errno));
+  }
+  const Registry::Key key{getpid(), info.st_dev, info.st_ino};
+
+  Registry& registry = Registry::get();
+  std::unique_lock lock(registry.mutex);
+  for (auto at = registry.open.find(key); at != registry.open.end(); at = registry.open.find(key)) {
+    if (auto environment = at->second.lock()) {
+      const Options& has = environment->options_;
+      if (has.sync == options.sync && has.map_bytes == options.map_bytes) return environment;
+      return host::error(Errc::refused,
+                         "the embedded log '{}' is open in this process with other settings (map "
+                         "of {} bytes, sync {}); use the same ones",
+                         options.directory.string(), has.map_bytes, has.sync);
+    }
+    registry.closed.wait(lock);  // its last user is just closing it
+  }
+  std::unique_ptr<Environment> made(new Environment(options));
+  WEIR_CHECK(made->open());
+  const auto close = [key](Environment* environment) {
+    Registry& from = Registry::get();
+    const std::lock_guard guard(from.mutex);
+    delete environment;
+    from.open.erase(key);
+    from.closed.notify_all();
+  };
+  std::shared_ptr<Environment> shared(made.release(), close);
+  registry.open[key] = shared;
+  return shared;
+}
+
+Environment::~Environment() {
+  if (env_ != nullptr) mdb_env_close(env_);
+}
+
+Result<void> Environment::open() {
+  if (const int code = mdb_env_create(&env_); code != 0) return error(code, "open it");
+  mdb_env_set_mapsize(env_, options_.map_bytes);
+  mdb_env_set_maxdbs(env_, table_count);
+  mdb_env_set_maxreaders(env_, readers_max);
+  // NOTLS: a reader belongs to its object, not to a thread. NORDAHEAD is left out on purpose: a
+  // reader walks forward. WRITEMAP never: a stray pointer of a plugin could write into the file.
+  const unsigned flags = MDB_NOTLS | (options_.sync ? 0U : unsigned{MDB_NOSYNC});
+  if (const int code = mdb_env_open(env_, options_.directory.c_str(), flags, 0644); code != 0) {
+    return error(code, "open it");
+  }
+  // Readers that died with their process would keep old pages alive for ever.
+  if (const int code = mdb_reader_check(env_, nullptr); code != 0) {
+    return error(code, "check its readers");
+  }
+  bool missing = false;
+  WEIR_CHECK(open_tables(MDB_RDONLY, &missing));
+  if (missing) WEIR_CHECK(open_tables(0, nullptr));
+  return {};
+}
+
+Result<void> Environment::open_tables(unsigned transaction_flags, bool* maybe_missing) {
+  MDB_txn* transaction = nullptr;
+  if (const int code = mdb_txn_begin(env_, nullptr, transaction_flags, &transaction); code != 0) {
+    return error(code, "open it");
+  }
+  const unsigned flags = maybe_missing != nullptr ? 0U : unsigned{MDB_CREATE};
+  for (std::size_t i = 0; i < table_count; ++i) {
+    const int code = mdb_dbi_open(transaction, table_names[i], flags, &tables_[i]);
+    if (code == 0) continue;
+    mdb_txn_abort(transaction);
+    if (code == MDB_NOTFOUND && maybe_missing != nullptr) {
+      *maybe_missing = true;
+      return {};
+    }
+    return error(code, "open its tables");
+  }
+  if (auto format = check_format(transaction); !format) {
+    mdb_txn_abort(transaction);
+    return format;
+  }
+  if (const int code = mdb_txn_commit(transaction); code != 0)
+    return error(code, "open its tables");
+  return {};
+}
+
+Result<void> Environment::check_format(MDB_txn* transaction) {
+  MDB_val key = to_mdb(format_key);
+  MDB_val value{};
+  int code = mdb_get(transaction, dbi(Table::meta), &key, &value);
+  if (code == MDB_NOTFOUND) {
+    std::string payload;
+    append_le(payload, log_format);
+    const std::string sealed = seal(format_key, std::move(payload));
+    value = to_mdb(sealed);
+    code = mdb_put(transaction, dbi(Table::meta), &key, &value, 0);
+    if (code != 0) return error(code, "write its format");
+    return {};
+  }
+  if (code != 0) return error(code, "read its format");
+  WEIR_TRY(const std::string_view payload, unseal(format_key, value, sizeof log_format, "format"));
+  const auto format = load_le<std::uint32_t>(payload.data());
+  if (format == log_format) return {};
+  return host::error(Errc::corrupt,
+                     "the embedded log '{}' has format {}, this version reads {}; use the version "
+                     "that wrote it or another directory",
+                     options_.directory.string(), format, log_format);
+}
+
+std::uint64_t Environment::last_transaction() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
+}
+
+Error Environment::error(int code, std::string_view doing) const {
+  const std::string where = options_.directory.string();
+  switch (code) {
+    case MDB_MAP_FULL:
+      return host::error(
+          Errc::full,
+          "the embedded log '{}' cannot {}: its map of {} bytes is full; nothing was "
+          "written, open it with a larger map or begin a new directory",
+          where, doing, options_.map_bytes);
+    case ENOSPC:
+    case EDQUOT:
+      return host::error(Errc::full,
+                         "the embedded log '{}' cannot {}: the disk is full ({}); nothing was "
+                         "written, make room and try again",
+                         where, doing, std::generic_category().message(code));
+    case MDB_MAP_RESIZED:
+      return host::error(Errc::refused,
+                         "the embedded log '{}' cannot {}: another process opened it with a larger "
+                         "map than {} bytes and used it; start again with the same map size",
+                         where, doing, options_.map_bytes);
+    case MDB_READERS_FULL:
+      return host::error(Errc::full,
+                         "the embedded log '{}' cannot {}: it has {} readers already; stop some of "
+                         "its processes",
+                         where, doing, readers_max);
+    case MDB_CORRUPTED:
+    case MDB_PAGE_NOTFOUND:
+    case MDB_INVALID:
+    case MDB_VERSION_MISMATCH:
+      return host::error(Errc::corrupt,
+                         "the embedded log '{}' cannot {}: {}; its file was damaged or is not a "
+                         "log, restore it or begin a new directory",
+                         where, doing, mdb_strerror(code));
+    case MDB_PANIC:
+      return host::error(Errc::io,
+                         "the embedded log '{}' cannot {}: an earlier write failed half-way; start "
+                         "the process again",
+                         where, doing);
+    default:
+      return host::error(Errc::io, "the embedded log '{}' cannot {}: {}", where, doing,
+                         mdb_strerror(code));
+  }
+}
+
+std::string Environment::seal(std::string_view key, std::string payload) {
+  append_le(payload, checksum(key, payload));
+  return payload;
+}
+
+Result<std::string_view> Environment::unseal(std::string_view key, MDB_val value,
+                                             std::size_t payload_bytes,
+                                             std::string_view what) const {
+  const std::string_view stored = from_mdb(value);
+  if (stored.size() >= sizeof(std::uint64_t)) {
+    const std::string_view payload = stored.substr(0, stored.size() - sizeof(std::uint64_t));
+    const bool fits = payload_bytes == 0 || payload.size() == payload_bytes;
+    if (fits && checksum(key, payload) == load_le<std::uint64_t>(payload.data() + payload.size())) {
+      return payload;
+    }
+  }
+  return host::error(Errc::corrupt,
+                     "the embedded log '{}': the checksum of {} does not fit; its file was damaged "
+                     "or is not a log, restore it or begin a new directory",
+                     options_.directory.string(), what);
+}
+
+void Environment::notify() {
+  { const std::lock_guard guard(mutex_); }
+  arrived_.notify_all();
+}
+
+void Environment::sleep(std::chrono::microseconds at_most) {
+  std::unique_lock lock(mutex_);
+  arrived_.wait_for(lock, at_most);
+}
+
+Snapshot::~Snapshot() {
+  if (transaction_ != nullptr) mdb_txn_abort(transaction_);
+}
+
+Result<void> Snapshot::renew() {
+  rest();
+  int code = 0;
+  if (transaction_ != nullptr) {
+    code = mdb_txn_renew(transaction_);
+  } else {
+    MDB_env* env = environment_->get();
+    code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &transaction_);
+    if (code == MDB_READERS_FULL && mdb_reader_check(env, nullptr) == 0) {
+      code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &transaction_);
+    }
+  }
+  if (code != 0) return environment_->error(code, "read");
+  active_ = true;
+  return {};
+}
+
+void Snapshot::rest() {
+  if (active_) mdb_txn_reset(transaction_);
+  active_ = false;
+}
+
+namespace {
+
+Result<std::optional<MDB_val>> get_from(const Environment& environment, MDB_txn* transaction,
+                                        Environment::Table table, std::string_view key) {
+  MDB_val name = to_mdb(key);
+  MDB_val value{};
+  const int code = mdb_get(transaction, environment.dbi(table), &name, &value);
+  if (code == MDB_NOTFOUND) return std::optional<MDB_val>{};
+  if (code != 0) return environment.error(code, "read");
+  return std::optional<MDB_val>{value};
+}
+
+}  // namespace
+
+Result<std::optional<MDB_val>> Snapshot::get(Environment::Table table, std::string_view key) const {
+  return get_from(*environment_, transaction_, table, key);
+}
+
+Result<WriteTransaction> WriteTransaction::begin(Environment& environment) {
+  MDB_txn* transaction = nullptr;
+  if (const int code = mdb_txn_begin(environment.get(), nullptr, 0, &transaction); code != 0) {
+    return environment.error(code, "write");
+  }
+  return WriteTransaction(environment, transaction);
+}
+
+WriteTransaction::~WriteTransaction() {
+  if (transaction_ != nullptr) mdb_txn_abort(transaction_);
+}
+
+Result<std::optional<MDB_val>> WriteTransaction::get(Environment::Table table,
+                                                     std::string_view key) const {
+  return get_from(*environment_, transaction_, table, key);
+}
+
+Result<void> WriteTransaction::put(Environment::Table table, std::string_view key,
+                                   std::string payload) {
+  const std::string sealed = Environment::seal(key, std::move(payload));
+  MDB_val name = to_mdb(key);
+  MDB_val value = to_mdb(sealed);
+  const int code = mdb_put(transaction_, environment_->dbi(table), &name, &value, 0);
+  if (code != 0) return environment_->error(code, "write");
+  return {};
+}
+
+Result<char*> WriteTransaction::reserve(Environment::Table table, std::string_view key,
+                                        std::size_t bytes) {
+  MDB_val name = to_mdb(key);
+  MDB_val value{bytes, nullptr};
+  const int code =
+      mdb_put(transaction_, environment_->dbi(table), &name, &value, MDB_RESERVE | MDB_NOOVERWRITE);
+  if (code == MDB_KEYEXIST) return environment_->error(MDB_CORRUPTED, "append after its end");
+  if (code != 0) return environment_->error(code, "write");
+  return static_cast<char*>(value.mv_data);
+}
+
+Result<void> WriteTransaction::commit() {
+  const int code = mdb_txn_commit(std::exchange(transaction_, nullptr));
+  if (code == 0) return {};
+  // Everything up to the last step can fail without a trace. If the last step itself failed, LMDB
+  // does not trust the file any more and neither do we.
+  MDB_txn* probe = nullptr;
+  const int state = mdb_txn_begin(environment_->get(), nullptr, MDB_RDONLY, &probe);
+  if (state == 0) {
+    mdb_txn_abort(probe);
+    return environment_->error(code, "write");
+  }
+  Error unknown = environment_->error(MDB_PANIC, "write");
+  unknown.code = Errc::unavailable;
+  return unknown;
+}
+
+}  // namespace weir::host

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <lmdb.h>
+
+#include <condition_variable>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/result.hpp"
+
+namespace weir::host {
+
+/// LMDB as the embedded log uses it; for embedded_*.cpp only.
+///
+/// Sharp edges: an environment must be open only once in a process (closing the second one drops
+/// the first one's file locks) and never cross a fork(); its map is never resized, because pointers
+/// of open readers would dangle.
+class Environment {
+ public:
+  struct Options {
+    std::filesystem::path directory;
+    std::uint64_t map_bytes = 0;
+    bool sync = true;
+  };
+  enum class Table { meta, topics, partitions, records, marks, producers };
+  static constexpr std::size_t table_count = 6;
+
+  /// The environment of a directory, shared by all who have it open in this process. That is a
+  /// registry of the process, the one global of this folder: LMDB's file locks belong to the
+  /// process, so nothing smaller can guard them.
+  static Result<std::shared_ptr<Environment>> share(const Options& options);
+  ~Environment();
+
+  MDB_env* get() const { return env_; }
+  MDB_dbi dbi(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
+
+  /// Number of the newest committed transaction, of any process. No system call, no lock.
+  std::uint64_t last_transaction() const;
+
+  /// What LMDB's `code` means for this log; `doing` completes "cannot ...".
+  Error error(int code, std::string_view doing) const;
+
+  /// A stored entry: its bytes and a checksum over them and their key.
+  static std::string seal(std::string_view key, std::string payload);
+  /// The payload of a sealed entry of exactly `payload_bytes` (or any size, if 0).
+  Result<std::string_view> unseal(std::string_view key, MDB_val value, std::size_t payload_bytes,
+                                  std::string_view what) const;
+
+  /// Tells the threads of this process that records have arrived.
+  void notify();
+  /// Sleeps until notify(), at most this long.
+  void sleep(std::chrono::microseconds at_most);
+
+ private:
+  explicit Environment(Options options) : options_(std::move(options)) {}
+  Result<void> open();
+  Result<void> open_tables(unsigned transaction_flags, bool* maybe_missing);
+  Result<void> check_format(MDB_txn* transaction);
+
+  Options options_;
+  MDB_env* env_ = nullptr;
+  MDB_dbi tables_[table_count] = {};
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+};
+
+inline MDB_val to_mdb(std::string_view bytes) {
+  return {bytes.size(), const_cast<char*>(bytes.data())};
+}
+inline std::string_view from_mdb(const MDB_val& value) {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
+
+/// A read transaction that can rest. While it rests it holds no page, so that the file can reuse
+/// what others free.
+class Snapshot {
+ public:
+  explicit Snapshot(std::shared_ptr<Environment> environment)
+      : environment_(std::move(environment)) {}
+  ~Snapshot();
+  Snapshot(const Snapshot&) = delete;
+  Snapshot& operator=(const Snapshot&) = delete;
+
+  /// The newest committed state, until rest() or the next renew().
+  Result<void> renew();
+  void rest();
+
+  MDB_txn* transaction() const { return transaction_; }
+  std::uint64_t number() const { return mdb_txn_id(transaction_); }
+
+  /// Absent: no such key.
+  Result<std::optional<MDB_val>> get(Environment::Table table, std::string_view key) const;
+
+ private:
+  std::shared_ptr<Environment> environment_;
+  MDB_txn* transaction_ = nullptr;
+  bool active_ = false;
+};
+
+/// The one write transaction of all processes; begin() waits for it. Gone without commit(): nothing
+/// happened.
+class WriteTransaction {
+ public:
+  static Result<WriteTransaction> begin(Environment& environment);
+  WriteTransaction(WriteTransaction&& other) noexcept
+      : environment_(other.environment_),
+        transaction_(std::exchange(other.transaction_, nullptr)) {}
+  WriteTransaction& operator=(WriteTransaction&&) = delete;
+  ~WriteTransaction();
+
+  Result<std::optional<MDB_val>> get(Environment::Table table, std::string_view key) const;
+  /// Seals and writes an entry.
+  Result<void> put(Environment::Table table, std::string_view key, std::string payload);
+  /// Room for a new value of this size. Errc::corrupt: the key exists already.
+  Result<char*> reserve(Environment::Table table, std::string_view key, std::size_t bytes);
+  Result<void> commit();
+
+ private:
+  WriteTransaction(Environment& environment, MDB_txn* transaction)
+      : environment_(&environment), transaction_(transaction) {}
+
+  Environment* environment_;
+  MDB_txn* transaction_;
+};
+
+}  // namespace weir::host
