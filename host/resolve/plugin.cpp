@@ -12,6 +12,7 @@
 #include "base/bytes.hpp"
 #include "resolve/call.hpp"
 #include "resolve/plugin_copy.hpp"
+#include "resolve/plugin_bytes.hpp"
 #include "resolve/plugin_lint.hpp"
 #include "resolve/schemas.hpp"
 
@@ -179,7 +180,7 @@ Plugin::~Plugin() = default;
 Result<std::shared_ptr<Plugin>> Plugin::load(const std::filesystem::path& path,
                                              const std::filesystem::path& copy_directory,
                                              PluginOptions options) {
-  WEIR_TRY(const std::string bytes, read_file_bytes(path));
+  WEIR_TRY(const std::string bytes, read_plugin_bytes(path));
   LintReport report = lint_plugin(path, bytes);
   if (!report.refusals.empty()) return refusal(report);
 

@@ -1,24 +1,19 @@
 #include "resolve/plugin_lint.hpp"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <memory>
+#include <utility>
 
 #include <cxxabi.h>
-#include <dlfcn.h>
-#include <fcntl.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/stubs/common.h>
-#include <sodium.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/bytes.hpp"
 #include "resolve/elf_file.hpp"
+#include "resolve/forbidden_imports.hpp"
+#include "resolve/library_search.hpp"
+#include "resolve/plugin_bytes.hpp"
 #include "resolve/schemas.hpp"
 
 namespace weir::host {
@@ -55,40 +50,56 @@ class Lint {
   Lint(LintReport& report, std::string_view bytes) : report_(report), bytes_(bytes) {}
 
   void run() {
-    auto elf = ElfFile::parse(bytes_);
-    if (!elf) return refuse("file", elf.error().message);
+    std::optional<ElfFile> elf;
+    rule("file", [&] { return read_elf(elf); });
+    if (!elf) return;
     elf_ = &*elf;
-    report_.file.build_id = to_hex(elf->build_id);
-    if (!elf->is_shared_library) {
-      refuse("file", "it is a position independent executable; link it with -shared, or {}",
-             how_to_build);
+    rule("exports", [&] { return check_exports(); });
+    rule("unload", [&] { return check_unloading(); });
+    rule("runtime", [&] { return check_runtime(); });
+    rule("manifest", [&] { return check_manifest(); });
+    rule("protobuf", [&] { return check_protobuf(); });
+    if (has_manifest_) {
+      rule("abi", [&] { return check_abi(); });
+      rule("schemas", [&] { return check_schemas(); });
     }
-    check_exports();
-    check_unloading();
-    check_runtime();
-    check_protobuf_flavour();
-    if (check_manifest()) {
-      check_abi();
-      check_protobuf_version();
-      check_types();
-    }
-    check_libraries();
-    check_imports();
+    rule("libraries", [&] { return check_libraries(); });
+    rule("imports", [&] { return check_imports(); });
   }
 
  private:
-  template <typename... Args>
-  void refuse(std::string_view rule, fmt::format_string<Args...> format, Args&&... args) {
-    report_.refusals.push_back(
-        {std::string(rule), fmt::format(format, std::forward<Args>(args)...)});
+  /// Each check reports what is wrong and returns what it saw.
+  template <typename Check>
+  void rule(std::string_view name, Check&& check) {
+    rule_ = name;
+    const std::size_t before = report_.refusals.size() + report_.warnings.size();
+    std::string seen = check();
+    if (report_.refusals.size() + report_.warnings.size() == before) {
+      report_.passed.push_back({std::string(name), std::move(seen)});
+    }
   }
-  void refuse(std::string_view rule, std::string text) {
-    report_.refusals.push_back({std::string(rule), std::move(text)});
+
+  template <typename... Args>
+  void refuse(fmt::format_string<Args...> format, Args&&... args) {
+    report_.refusals.push_back({rule_, fmt::format(format, std::forward<Args>(args)...)});
   }
   template <typename... Args>
-  void warn(std::string_view rule, fmt::format_string<Args...> format, Args&&... args) {
-    report_.warnings.push_back(
-        {std::string(rule), fmt::format(format, std::forward<Args>(args)...)});
+  void warn(fmt::format_string<Args...> format, Args&&... args) {
+    report_.warnings.push_back({rule_, fmt::format(format, std::forward<Args>(args)...)});
+  }
+
+  std::string read_elf(std::optional<ElfFile>& elf) {
+    auto parsed = ElfFile::parse(bytes_);
+    if (!parsed) {
+      refuse("{}", parsed.error().message);
+      return {};
+    }
+    if (!parsed->is_shared_library) {
+      refuse("it is a position independent executable; link it with -shared, or {}", how_to_build);
+    }
+    report_.file.build_id = to_hex(parsed->build_id);
+    elf = *std::move(parsed);
+    return fmt::format("{} B, sha256 {}", bytes_.size(), report_.file.sha256);
   }
 
   template <typename Predicate>
@@ -105,66 +116,64 @@ class Lint {
     });
   }
 
-  void check_exports() {
+  std::string check_exports() {
     const auto is_entry = [](const ElfFile::Symbol& symbol) {
       return symbol.defined && symbol.visible && symbol.name == WEIR_ENTRY_SYMBOL;
     };
     const auto entry = std::ranges::find_if(elf_->symbols, is_entry);
     if (entry == elf_->symbols.end()) {
-      refuse("exports",
-             "it does not export {}, the entry function; C++ plugins get it from WEIR_PLUGIN(), "
-             "others define it, and {} exports it",
-             WEIR_ENTRY_SYMBOL, "weir_add_plugin()");
+      refuse(
+          "it does not export {}, the entry function; C++ plugins get it from WEIR_PLUGIN(), "
+          "others define it, and {} exports it",
+          WEIR_ENTRY_SYMBOL, "weir_add_plugin()");
     } else if (!entry->function) {
-      refuse("exports", "its {} is data, not a function; define it as <weir/abi.h> says",
-             WEIR_ENTRY_SYMBOL);
+      refuse("its {} is data, not a function; define it as <weir/abi.h> says", WEIR_ENTRY_SYMBOL);
     }
     const auto others = symbols([&](const ElfFile::Symbol& symbol) {
       return symbol.defined && symbol.visible && !is_entry(symbol);
     });
     if (!others.empty()) {
       refuse(
-          "exports",
           "it exports {} besides {}, which other libraries may bind to instead of their own; {}, "
           "or link with a version script that keeps only {}",
           listed(others), WEIR_ENTRY_SYMBOL, how_to_build, WEIR_ENTRY_SYMBOL);
     }
+    return fmt::format("exports {} and nothing else", WEIR_ENTRY_SYMBOL);
   }
 
-  void check_unloading() {
+  std::string check_unloading() {
     const auto unique =
         symbols([](const ElfFile::Symbol& symbol) { return symbol.defined && symbol.unique; });
     if (!unique.empty()) {
       refuse(
-          "unload",
           "it has {} STB_GNU_UNIQUE symbols ({}): two builds would share them and the file would "
           "never be unmapped; {}, or compile with -fno-gnu-unique -fvisibility=hidden "
           "-fvisibility-inlines-hidden",
           unique.size(), listed(unique), how_to_build);
     }
     if (elf_->is_nodelete) {
-      refuse("unload",
-             "it is marked DF_1_NODELETE, so that it is never unmapped; link without -z "
-             "nodelete");
+      refuse(
+          "it is marked DF_1_NODELETE, so that it is never unmapped; link without -z "
+          "nodelete");
     }
     if (elf_->has_static_tls) {
-      refuse("unload",
-             "it uses static thread-local storage (DF_STATIC_TLS), of which a running process has "
-             "little; compile with -fPIC and without -ftls-model=initial-exec");
+      refuse(
+          "it uses static thread-local storage (DF_STATIC_TLS), of which a running process has "
+          "little; compile with -fPIC and without -ftls-model=initial-exec");
     }
     if (elf_->has_text_relocations) {
-      refuse("unload", "it has text relocations (DT_TEXTREL); compile every object with -fPIC");
+      refuse("it has text relocations (DT_TEXTREL); compile every object with -fPIC");
     }
     if (imports("__cxa_thread_atexit") || imports("__cxa_thread_atexit_impl")) {
       warn(
-          "unload",
           "it has a thread_local with a destructor: a thread of the host that has touched it keeps "
           "the file mapped for good; make it a member of the resolver");
     }
+    return "nothing in it keeps it mapped";
   }
 
   /// A sanitizer's runtime must come first in the process, so the host must have it too.
-  void check_runtime() {
+  std::string check_runtime() {
 #if defined(__SANITIZE_ADDRESS__)
     constexpr bool has_asan = true;
 #else
@@ -180,15 +189,15 @@ class Lint {
       const bool needs_tsan = library.starts_with("libtsan.");
       if ((needs_asan && !has_asan) || (needs_tsan && !has_tsan)) {
         refuse(
-            "runtime",
             "it is built with a sanitizer ({}) that this host is not built with; build both with "
             "the same preset",
             library);
       }
     }
+    return has_asan || has_tsan ? "fits this host's sanitizer" : "no sanitizer";
   }
 
-  void check_protobuf_flavour() {
+  std::string check_protobuf() {
     constexpr std::string_view internal = "_ZN6google8protobuf8internal";
     bool full = false;
     bool extends = false;
@@ -207,95 +216,97 @@ class Lint {
     }
     if (full) {
       refuse(
-          "protobuf",
           "it has full-runtime Protobuf code (it imports AddDescriptors): loading a second build "
           "would abort the host; {}, or protoc --cpp_out=lite:DIR",
           how_to_build);
     }
     if (extends) {
       refuse(
-          "protobuf",
           "it registers Protobuf extensions (it imports ExtensionSet::Register...Extension): "
           "loading a second build would abort the host; leave the .pb.cc of files with `extend`, "
           "such as custom options, out of the plugin");
     }
     if (shuts_down) {
-      refuse("protobuf",
-             "it calls ShutdownProtobufLibrary(), which would take the host's own Protobuf away; "
-             "remove the call");
+      refuse(
+          "it calls ShutdownProtobufLibrary(), which would take the host's own Protobuf away; "
+          "remove the call");
     }
+    return has_manifest_ ? check_protobuf_version() : std::string("no full-runtime code");
   }
 
-  bool check_manifest() {
+  std::string check_manifest() {
     const auto is_manifest = [](const ElfFile::Section& section) {
       return section.name == WEIR_MANIFEST_SECTION;
     };
     const auto section = std::ranges::find_if(elf_->sections, is_manifest);
     if (section == elf_->sections.end()) {
-      refuse("manifest",
-             "it has no section {}; C++ plugins get it from WEIR_PLUGIN(), others from "
-             "WEIR_MANIFEST() of <weir/abi.h>",
-             WEIR_MANIFEST_SECTION);
-      return false;
+      refuse(
+          "it has no section {}; C++ plugins get it from WEIR_PLUGIN(), others from "
+          "WEIR_MANIFEST() of <weir/abi.h>",
+          WEIR_MANIFEST_SECTION);
+      return {};
     }
     const std::string_view text = section->bytes;
     const std::size_t end = text.find('\0');
     if (end == std::string_view::npos) {
-      refuse("manifest",
-             "its manifest of {} B does not end with a NUL; write it as <weir/abi.h> says",
+      refuse("its manifest of {} B does not end with a NUL; write it as <weir/abi.h> says",
              text.size());
-      return false;
+      return {};
     }
     const bool alone = text.find_first_not_of('\0', end) == std::string_view::npos &&
                        std::ranges::count_if(elf_->sections, is_manifest) == 1;
     if (!alone) {
-      refuse("manifest",
-             "it has more than one manifest; a plugin has one WEIR_PLUGIN() or "
-             "WEIR_MANIFEST(), in one source file");
-      return false;
+      refuse(
+          "it has more than one manifest; a plugin has one WEIR_PLUGIN() or "
+          "WEIR_MANIFEST(), in one source file");
+      return {};
     }
     auto manifest = parse_manifest(text.substr(0, end));
     if (!manifest) {
-      refuse("manifest", "{}; the grammar is at the end of <weir/abi.h>", manifest.error().message);
-      return false;
+      refuse("{}; the grammar is at the end of <weir/abi.h>", manifest.error().message);
+      return {};
     }
     report_.file.manifest = *std::move(manifest);
-    return true;
+    has_manifest_ = true;
+    const Manifest& seen = report_.file.manifest;
+    return fmt::format("{} {} with {} resolver{}", seen.plugin, seen.version, seen.resolvers.size(),
+                       seen.resolvers.size() == 1 ? "" : "s");
   }
 
-  void check_abi() {
+  std::string check_abi() {
     const Manifest& manifest = report_.file.manifest;
     const bool fits = manifest.abi_major == WEIR_ABI_MAJOR &&
                       (WEIR_ABI_MAJOR == 0 ? manifest.abi_minor == WEIR_ABI_MINOR
                                            : manifest.abi_minor <= WEIR_ABI_MINOR);
     if (!fits) {
-      refuse("abi",
-             "it is built for ABI {}.{}, this host has {}.{}{}; build it against this host's SDK",
+      refuse("it is built for ABI {}.{}, this host has {}.{}{}; build it against this host's SDK",
              manifest.abi_major, manifest.abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR,
              WEIR_ABI_MAJOR == 0 ? " and before 1.0 both must be equal" : "");
     }
+    return fmt::format("{}.{}, as this host", manifest.abi_major, manifest.abi_minor);
   }
 
-  void check_protobuf_version() {
+  std::string check_protobuf_version() {
     const std::uint32_t version = report_.file.manifest.protobuf_version;
     const bool links = std::ranges::any_of(
         elf_->needed, [](std::string_view name) { return name.starts_with("libprotobuf"); });
     if (version != 0 && version != GOOGLE_PROTOBUF_VERSION) {
-      refuse("protobuf",
-             "it is built with Protobuf {}, this host with {}, and both would share one library; "
-             "build it with Protobuf {}",
-             version_text(version), version_text(GOOGLE_PROTOBUF_VERSION),
-             version_text(GOOGLE_PROTOBUF_VERSION));
+      refuse(
+          "it is built with Protobuf {}, this host with {}, and both would share one library; "
+          "build it with Protobuf {}",
+          version_text(version), version_text(GOOGLE_PROTOBUF_VERSION),
+          version_text(GOOGLE_PROTOBUF_VERSION));
     }
     if (version == 0 && links) {
-      refuse("protobuf",
-             "its manifest says that it has no Protobuf code, but it needs libprotobuf; write "
-             "\"protobuf {}\"",
-             GOOGLE_PROTOBUF_VERSION);
+      refuse(
+          "its manifest says that it has no Protobuf code, but it needs libprotobuf; write "
+          "\"protobuf {}\"",
+          GOOGLE_PROTOBUF_VERSION);
     }
+    return version == 0 ? "none" : fmt::format("{}, lite code", version_text(version));
   }
 
-  void check_types() {
+  std::string check_schemas() {
     Manifest& manifest = report_.file.manifest;
     const bool names_types = std::ranges::any_of(manifest.resolvers, [](const auto& resolver) {
       return !resolver.message_type.empty() || !resolver.state_type.empty() ||
@@ -304,18 +315,19 @@ class Lint {
     const ElfFile::Section* section = elf_->section(WEIR_SCHEMAS_SECTION);
     if (section == nullptr) {
       if (names_types) {
-        refuse("schemas",
-               "it has no section {}, but its manifest names message types; {} with the .proto "
-               "files under PROTOS",
-               WEIR_SCHEMAS_SECTION, how_to_build);
+        refuse(
+            "it has no section {}, but its manifest names message types; {} with the .proto "
+            "files under PROTOS",
+            WEIR_SCHEMAS_SECTION, how_to_build);
       }
-      return;
+      return "none, and no types named";
     }
     report_.file.schemas = section->bytes;
     auto schemas = Schemas::parse(section->bytes);
     if (!schemas) {
-      return refuse("schemas", "its section {} cannot be used: {}; {}", WEIR_SCHEMAS_SECTION,
-                    schemas.error().message, how_to_build);
+      refuse("its section {} cannot be used: {}; {}", WEIR_SCHEMAS_SECTION, schemas.error().message,
+             how_to_build);
+      return {};
     }
     for (Manifest::Resolver& resolver : manifest.resolvers) {
       check_type(*schemas, resolver.name, "message", resolver.message_type);
@@ -325,6 +337,7 @@ class Lint {
         check_type(*schemas, resolver.name, "feature " + feature.name, feature.type);
       }
     }
+    return "every type that the manifest names is there";
   }
 
   void check_type(const Schemas& schemas, std::string_view resolver, std::string_view what,
@@ -332,161 +345,46 @@ class Lint {
     if (type.empty()) return;
     const google::protobuf::Descriptor* found = schemas.resolve(type);
     if (found == nullptr) {
-      return refuse("types",
-                    "resolver {}: {} names {}, which is not in its schemas; add its .proto file to "
-                    "PROTOS of weir_add_plugin()",
-                    resolver, what, type);
+      return refuse(
+          "resolver {}: {} names {}, which is not in its schemas; add its .proto file to "
+          "PROTOS of weir_add_plugin()",
+          resolver, what, type);
     }
     type = found->full_name();
   }
 
   /// dlopen() has the last word; this only says it earlier, and for all libraries at once.
-  void check_libraries() {
+  std::string check_libraries() {
     if (elf_->run_path.find("$ORIGIN") != std::string_view::npos) {
       warn(
-          "libraries",
           "its run path {} starts at the file's own directory, but the host loads a private copy "
           "from another one; install its libraries where the loader looks, or use an absolute path",
           elf_->run_path);
     }
-    std::ifstream cache_file("/etc/ld.so.cache", std::ios::binary);
-    const std::string cache((std::istreambuf_iterator<char>(cache_file)), {});
-    const char* environment = std::getenv("LD_LIBRARY_PATH");
-    const std::string path = fmt::format("{}:{}:/lib:/usr/lib:/lib64:/usr/lib64",
-                                         environment == nullptr ? "" : environment, elf_->run_path);
+    const LibrarySearch search(elf_->run_path);
     for (const std::string_view library : elf_->needed) {
-      const std::string in_cache = fmt::format("/{}{}", library, '\0');
-      if (cache.find(in_cache) == std::string::npos && !is_loaded(library) &&
-          !is_in(path, library)) {
-        warn("libraries", "it needs {}, which is not on this machine", library);
-      }
+      if (!search.finds(library)) warn("it needs {}, which is not on this machine", library);
     }
+    return fmt::format("all {} that it needs are here", elf_->needed.size());
   }
 
-  static bool is_loaded(std::string_view library) {
-    void* handle = dlopen(std::string(library).c_str(), RTLD_LAZY | RTLD_NOLOAD);
-    if (handle != nullptr) dlclose(handle);
-    return handle != nullptr;
-  }
-
-  static bool is_in(std::string_view directories, std::string_view library) {
-    if (library.find('/') != std::string_view::npos) directories = {};
-    while (!directories.empty()) {
-      const std::size_t colon = directories.find(':');
-      const std::filesystem::path directory(directories.substr(0, colon));
-      std::error_code ignored;
-      if (!directory.empty() && std::filesystem::exists(directory / library, ignored)) return true;
-      directories.remove_prefix(colon == std::string_view::npos ? directories.size() : colon + 1);
-    }
-    return library.find('/') != std::string_view::npos && std::filesystem::exists(library);
-  }
-
-  void check_imports() {
-    struct Forbidden {
-      std::string_view symbol;
-      std::string_view why;
-    };
-    constexpr std::string_view threads = "no thread of a plugin may outlive destroy()";
-    constexpr std::string_view process = "it changes the whole process";
-    constexpr std::string_view ends = "it would end the host";
-    constexpr std::string_view clock = "a resolver reads no clock: use the record's time";
-    constexpr std::string_view chance = "a resolver uses no random numbers";
-    static constexpr auto forbidden = std::to_array<Forbidden>({
-        {"pthread_create", threads},
-        {"thrd_create", threads},
-        {"_ZNSt6thread15_M_start_threadESt10unique_ptrINS_6_StateESt14default_deleteIS1_EEPFvvE",
-         threads},
-        {"fork", process},
-        {"vfork", process},
-        {"system", process},
-        {"popen", process},
-        {"signal", process},
-        {"sigaction", process},
-        {"setlocale", process},
-        {"_ZNSt6locale6globalERKS_", process},
-        {"chdir", process},
-        {"setenv", process},
-        {"unsetenv", process},
-        {"putenv", process},
-        {"umask", process},
-        {"atexit", process},
-        {"at_quick_exit", process},
-        {"exit", ends},
-        {"_exit", ends},
-        {"quick_exit", ends},
-        {"time", clock},
-        {"clock", clock},
-        {"gettimeofday", clock},
-        {"clock_gettime", clock},
-        {"_ZNSt6chrono3_V212system_clock3nowEv", clock},
-        {"_ZNSt6chrono3_V212steady_clock3nowEv", clock},
-        {"rand", chance},
-        {"random", chance},
-        {"getrandom", chance},
-        {"getentropy", chance},
-        {"_ZNSt13random_device9_M_getvalEv", chance},
-    });
-    for (const Forbidden& function : forbidden) {
+  std::string check_imports() {
+    for (const ForbiddenImport& function : forbidden_imports) {
       if (imports(function.symbol)) {
-        warn("imports", "it imports {}; {}", demangled(function.symbol), function.why);
+        warn("it imports {}; {}", demangled(function.symbol), function.why);
       }
     }
+    return "no clock, chance, threads or process-wide settings";
   }
 
   LintReport& report_;
   std::string_view bytes_;
   const ElfFile* elf_ = nullptr;
+  std::string rule_;
+  bool has_manifest_ = false;
 };
 
-std::string sha256_hex(std::string_view bytes) {
-  std::array<unsigned char, crypto_hash_sha256_BYTES> digest{};
-  crypto_hash_sha256(digest.data(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                     bytes.size());
-  return to_hex({reinterpret_cast<const char*>(digest.data()), digest.size()});
-}
-
-Error file_error(const std::filesystem::path& path, int number) {
-  return error(number == ENOENT ? Errc::not_found : Errc::io, "plugin {} cannot be read: {}",
-               path.string(), std::generic_category().message(number));
-}
-
 }  // namespace
-
-Result<std::string> read_file_bytes(const std::filesystem::path& path) {
-  // O_NONBLOCK: opening a FIFO must not wait for its writer.
-  const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  if (fd < 0) return file_error(path, errno);
-  struct Close {
-    int fd;
-    ~Close() { close(fd); }
-  } close_at_end{fd};
-  struct stat status {};
-  if (fstat(fd, &status) != 0) return file_error(path, errno);
-  if (!S_ISREG(status.st_mode)) {
-    return error(Errc::refused,
-                 "plugin {} is refused: file: it is no regular file; name the shared "
-                 "library itself",
-                 path.string());
-  }
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (size > plugin_file_bytes_max) {
-    return error(Errc::refused,
-                 "plugin {} is refused: file: it has {} B, the limit is {} B; strip it of its "
-                 "debugging information",
-                 path.string(), size, plugin_file_bytes_max);
-  }
-  std::string bytes(size, '\0');
-  std::size_t at = 0;
-  while (at < bytes.size()) {
-    const ssize_t count = read(fd, bytes.data() + at, bytes.size() - at);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return file_error(path, errno);
-    if (count == 0) break;  // it became shorter; the lint will say so
-    at += static_cast<std::size_t>(count);
-  }
-  bytes.resize(at);
-  return bytes;
-}
 
 LintReport lint_plugin(const std::filesystem::path& path, std::string_view bytes) {
   LintReport report;
@@ -510,7 +408,7 @@ Error refusal(const LintReport& report) {
 }
 
 Result<PluginFile> read_plugin_file(const std::filesystem::path& path) {
-  WEIR_TRY(const std::string bytes, read_file_bytes(path));
+  WEIR_TRY(const std::string bytes, read_plugin_bytes(path));
   LintReport report = lint_plugin(path, bytes);
   if (!report.refusals.empty()) return refusal(report);
   return std::move(report.file);

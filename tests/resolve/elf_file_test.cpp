@@ -11,6 +11,7 @@
 #include <google/protobuf/stubs/logging.h>
 #include <weir/abi.h>
 
+#include "resolve/plugin_bytes.hpp"
 #include "resolve/plugin_lint.hpp"
 
 namespace weir::host {
@@ -18,7 +19,7 @@ namespace weir::host {
 namespace {
 
 std::string good_bytes() {
-  auto bytes = read_file_bytes(WEIR_TEST_PLUGIN);
+  auto bytes = read_plugin_bytes(WEIR_TEST_PLUGIN);
   REQUIRE(bytes);
   return *std::move(bytes);
 }
@@ -46,7 +47,7 @@ TEST_CASE("elf file: the parts of a real shared library are found") {
 }
 
 TEST_CASE("elf file: the program itself is no shared library") {
-  const auto bytes = read_file_bytes("/proc/self/exe");
+  const auto bytes = read_plugin_bytes("/proc/self/exe");
   REQUIRE(bytes);
   const auto file = ElfFile::parse(*bytes);
 
