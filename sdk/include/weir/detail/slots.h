@@ -26,8 +26,16 @@ namespace weir::detail {
 
 // Text and bytes ---------------------------------------------------------------------------------
 
-/// As much of a reason as the host keeps; reasons in prepare() live in the host's memory.
+/// As much of a reason as the host keeps.
 inline constexpr std::size_t reason_bytes_max = 1024;
+
+/// Never in the middle of a character.
+inline std::string_view cut(std::string_view reason) {
+  if (reason.size() <= reason_bytes_max) return reason;
+  std::size_t size = reason_bytes_max;
+  while (size > 0 && (static_cast<unsigned char>(reason[size]) & 0xC0u) == 0x80u) --size;
+  return reason.substr(0, size);
+}
 
 template <class T>
 std::string type_name() {
@@ -56,7 +64,7 @@ inline std::string text_of_current_exception() {
 
 inline weir_status refuse(const weir_host& host, weir_call* call, weir_status status,
                           std::string_view reason) noexcept {
-  host.set_reason(call, reason.data(), std::min(reason.size(), reason_bytes_max));
+  host.set_reason(call, reason.data(), reason.size());
   return status;
 }
 
@@ -486,7 +494,7 @@ class Slots {
   static bool set(Self& self, weir_prepared& entry, weir_call* call, weir_status verdict,
                   std::string_view reason) noexcept {
     entry.verdict = verdict;
-    entry.reason = copy(self, call, reason.substr(0, reason_bytes_max));
+    entry.reason = copy(self, call, cut(reason));
     return false;
   }
 
@@ -497,7 +505,7 @@ class Slots {
         return false;
       case Status::retry:
         return set(self, entry, call, WEIR_REJECT,
-                   "parse asked for a retry, which only resolvers can; " + refusal.reason);
+                   "parse asked for a retry, which only resolvers can");
       default:
         return set(self, entry, call, static_cast<weir_status>(refusal.status), refusal.reason);
     }
@@ -630,21 +638,19 @@ class Slots {
     using Answer = typename Signature::Answer;
     using Return = typename Signature::Types::Return;
     // The arguments live in one expression: a Context and an Out can neither be copied nor moved.
-    const auto call = [](auto&&... argument) -> Return {
-      return std::invoke(R::function, argument.get()...);
-    };
     if constexpr (std::is_void_v<Return>) {
-      call(Argument<R, I>(self, room, state, emitter)...);
-      return WEIR_OK;
-    } else if constexpr (Answer::is_result) {
-      const auto answer = call(Argument<R, I>(self, room, state, emitter)...);
-      if (!answer.ok()) return refuse_with(emitter, *answer.refusal());
-      if constexpr (Answer::shape != Shape::none) emit_payload(emitter, *answer);
-      return WEIR_OK;
+      std::invoke(R::function, Argument<R, I>(self, room, state, emitter).get()...);
     } else {
-      emit_payload(emitter, call(Argument<R, I>(self, room, state, emitter)...));
-      return WEIR_OK;
+      const auto answer =
+          std::invoke(R::function, Argument<R, I>(self, room, state, emitter).get()...);
+      if constexpr (!Answer::is_result) {
+        emit_payload(emitter, answer);
+      } else {
+        if (!answer.ok()) return refuse_with(emitter, *answer.refusal());
+        if constexpr (Answer::shape != Shape::none) emit_payload(emitter, *answer);
+      }
     }
+    return WEIR_OK;
   }
 
   template <class P>
