@@ -23,8 +23,8 @@ struct Format {
     bytes,     ///< anything, for resolvers that take record bytes
   };
   Kind kind = Kind::json;
-  bool ignore_unknown_fields = false;  ///< json: else an unknown field makes it undecodable
-  std::vector<std::string> required;   ///< json, protobuf: names of fields that must be present
+  bool ignore_unknown_fields = false;      ///< json: else an unknown field makes it undecodable
+  std::vector<std::string> required = {};  ///< json, protobuf: names of fields that must be present
 };
 
 /// Turns a record's value into the wire bytes of one message type. One decoder per (source, message
