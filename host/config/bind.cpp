@@ -3,17 +3,14 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 #include <optional>
-#include <type_traits>
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
-#include <sodium.h>
 
-#include "base/assert.hpp"
 #include "base/bytes.hpp"
+#include "config/scalars.hpp"
 #include "config/substitute.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
@@ -27,10 +24,6 @@ using pb::FieldDescriptor;
 
 config::v1::Unit unit_of(const FieldDescriptor& field) {
   return field.options().GetExtension(config::v1::unit);
-}
-
-bool is_sensitive(const FieldDescriptor& field) {
-  return field.options().GetExtension(config::v1::sensitive);
 }
 
 std::string join(const std::string& path, std::string_view key) {
@@ -145,7 +138,7 @@ class Binder {
     const auto& options = field.options();
     if (options.HasExtension(config::v1::default_text)) {
       bind_text(options.GetExtension(config::v1::default_text), {}, join(path, field.name()),
-                message, field, false);
+                message, field, Place::single);
       return;
     }
     if (options.GetExtension(config::v1::mandatory) || field.is_required()) {
@@ -182,7 +175,7 @@ class Binder {
     } else if (field.is_repeated()) {
       bind_list(node, path, message, field);
     } else {
-      bind_one(node, key_at, path, message, field, false);
+      bind_one(node, key_at, path, message, field, Place::single);
     }
     const bool is_empty = field.is_repeated() && node.entries.empty() && node.items.empty() &&
                           (node.kind == Node::Kind::map || node.kind == Node::Kind::sequence);
@@ -198,7 +191,7 @@ class Binder {
     if (!expect(node, Node::Kind::sequence, path, "a list", hint)) return;
     for (std::size_t i = 0; i < node.items.size(); ++i) {
       bind_one(node.items[i], node.items[i].at, join(path, std::to_string(i)), message, field,
-               true);
+               Place::item);
     }
   }
 
@@ -212,7 +205,7 @@ class Binder {
       pb::Message* entry = reflection.AddMessage(message, &field);
       entry->GetReflection()->SetString(entry, &key_field,
                                         options.GetExtension(config::v1::scalar_key));
-      bind_one(node, node.at, path, entry, value_field, false);
+      bind_one(node, node.at, path, entry, value_field, Place::single);
       return;
     }
     const bool or_text = options.HasExtension(config::v1::scalar_key);
@@ -226,29 +219,29 @@ class Binder {
       }
       pb::Message* added = reflection.AddMessage(message, &field);
       const std::size_t before = binding_.findings.size();
-      bind_text(entry.key, entry.at, path, added, key_field, false);
+      bind_text(entry.key, entry.at, path, added, key_field, Place::single);
       if (binding_.findings.size() == before) {
-        bind_one(entry.value, entry.at, join(path, entry.key), added, value_field, false);
+        bind_one(entry.value, entry.at, join(path, entry.key), added, value_field, Place::single);
       } else {
         reflection.RemoveLast(message, &field);
       }
     }
   }
 
-  /// One value: a message, or a scalar. `add`: it is an item of a repeated field.
+  /// One value: a message, or a scalar.
   void bind_one(const Node& node, Position key_at, const std::string& path, pb::Message* message,
-                const FieldDescriptor& field, bool add) {
+                const FieldDescriptor& field, Place place) {
     if (field.cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) {
-      if (!expect(node, Node::Kind::scalar, path, expected(field))) return;
+      if (!expect(node, Node::Kind::scalar, path, expected_words(field))) return;
       if (const auto text = expand(node, path)) {
-        bind_text(*text, node.at, path, message, field, add);
+        bind_text(*text, node.at, path, message, field, place);
       }
       return;
     }
     const pb::Reflection& reflection = *message->GetReflection();
     const auto child = [&] {
-      return add ? reflection.AddMessage(message, &field)
-                 : reflection.MutableMessage(message, &field);
+      return place == Place::item ? reflection.AddMessage(message, &field)
+                                  : reflection.MutableMessage(message, &field);
     };
     if (field.message_type()->full_name() == "google.protobuf.Value") {
       if (node.kind != Node::Kind::refused) bind_value(node, path, child());
@@ -259,10 +252,11 @@ class Binder {
     } else if (field.message_type()->full_name() == "google.protobuf.Any") {
       report(node.at, fmt::format("{}: an Any cannot be written in YAML", path),
              "the settings message needs a concrete type here");
-    } else if (const auto what = text_form(*field.message_type()); !what.empty()) {
+    } else if (const auto what = text_form_words(*field.message_type()); !what.empty()) {
       if (!expect(node, Node::Kind::scalar, path, what)) return;
       if (const auto text = expand(node, path)) {
-        bind_text_form(*text, node.at, path, child(), field);
+        const Scalar scalar{*text, is_hidden(field, path)};
+        report_misfit(node.at, path, set_text_form(child(), scalar));
       }
     } else {
       bind(&node, key_at, path, child());
@@ -303,343 +297,19 @@ class Binder {
     return {node.at.line, node.at.column + static_cast<int>(characters)};
   }
 
-  /// The value as messages may show it.
-  std::string shown(const std::string& text, const std::string& path, bool sensitive) const {
-    if (sensitive || binding_.secrets.contains(path)) return "\"***\"";
-    return '"' + printable_text(text) + '"';
+  bool is_hidden(const FieldDescriptor& field, const std::string& path) const {
+    return field.options().GetExtension(config::v1::sensitive) || binding_.secrets.contains(path);
   }
 
-  /// What a reader of texts says, which quotes the text, unless that is a secret.
-  void report_misfit(Position at, const std::string& path, const Error& why,
-                     const FieldDescriptor& field, std::string hint = {}) {
-    const bool hidden = is_sensitive(field) || binding_.secrets.contains(path);
-    report(at,
-           hidden ? fmt::format("{}: \"***\" does not fit", path)
-                  : fmt::format("{}: {}", path, why.message),
-           std::move(hint));
+  void bind_text(std::string text, Position at, const std::string& path, pb::Message* message,
+                 const FieldDescriptor& field, Place place) {
+    const Scalar scalar{std::move(text), is_hidden(field, path)};
+    report_misfit(at, path, set_scalar(message, field, place, scalar));
   }
 
-  static std::string printable_text(std::string_view text) {
-    std::string out;
-    for (const char c : text.substr(0, 80)) {
-      out += static_cast<unsigned char>(c) < 0x20 ? ' ' : c;
-    }
-    while (!is_utf8(out)) out.pop_back();
-    return text.size() > 80 ? out + "..." : out;
-  }
-
-  static std::string_view expected(const FieldDescriptor& field) {
-    switch (unit_of(field)) {
-      case config::v1::DURATION:
-        return "a duration such as 250ms or 1h30m";
-      case config::v1::SIZE:
-        return "a size such as 64KiB or 16MiB";
-      case config::v1::NAME:
-        return "a name";
-      case config::v1::START:
-        return "earliest, latest or a time";
-      default:
-        break;
-    }
-    switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_STRING:
-        return field.type() == FieldDescriptor::TYPE_BYTES ? "bytes in base64" : "text";
-      case FieldDescriptor::CPPTYPE_BOOL:
-        return "true or false";
-      case FieldDescriptor::CPPTYPE_ENUM:
-        return "a word";
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        return "a number";
-      default:
-        return "a whole number";
-    }
-  }
-
-  void bind_text(const std::string& text, Position at, const std::string& path,
-                 pb::Message* message, const FieldDescriptor& field, bool add) {
-    switch (field.cpp_type()) {
-      case FieldDescriptor::CPPTYPE_STRING:
-        return bind_string(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_BOOL:
-        return bind_bool(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_ENUM:
-        return bind_enum(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_INT32:
-        return bind_integer<std::int32_t>(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_UINT32:
-        return bind_integer<std::uint32_t>(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_INT64:
-        return bind_integer<std::int64_t>(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_UINT64:
-        return bind_integer<std::uint64_t>(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_DOUBLE:
-        return bind_number<double>(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_FLOAT:
-        return bind_number<float>(text, at, path, message, field, add);
-      case FieldDescriptor::CPPTYPE_MESSAGE:
-        break;
-    }
-    WEIR_ASSERT(false, "a message has no text");
-  }
-
-  void bind_string(const std::string& text, Position at, const std::string& path,
-                   pb::Message* message, const FieldDescriptor& field, bool add) {
-    const pb::Reflection& reflection = *message->GetReflection();
-    const auto set = [&](std::string value) {
-      if (add) {
-        reflection.AddString(message, &field, std::move(value));
-      } else {
-        reflection.SetString(message, &field, std::move(value));
-      }
-    };
-    if (field.type() == FieldDescriptor::TYPE_BYTES) {
-      std::string bytes(text.size(), '\0');
-      std::size_t size = 0;
-      const char* end = nullptr;
-      const int bad = sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()),
-                                        bytes.size(), text.data(), text.size(), "\n ", &size, &end,
-                                        sodium_base64_VARIANT_ORIGINAL);
-      if (bad != 0 || end != text.data() + text.size()) {
-        return report(
-            at, fmt::format("{}: {} is not base64", path, shown(text, path, is_sensitive(field))));
-      }
-      bytes.resize(size);
-      return set(std::move(bytes));
-    }
-    if (text.empty() && field.options().GetExtension(config::v1::mandatory)) {
-      return report(at, fmt::format("{} is empty", path));
-    }
-    if (unit_of(field) == config::v1::NAME) {
-      if (const auto fits = check_name(text); !fits) {
-        return report_misfit(at, path, fits.error(), field);
-      }
-    }
-    if (unit_of(field) == config::v1::START && text != "earliest" && text != "latest") {
-      const std::vector<std::string> words = {"earliest", "latest"};
-      if (const std::string_view meant = nearest(text, words); !meant.empty()) {
-        return report(at, fmt::format("{}: \"{}\" is not a start", path, printable(text)),
-                      fmt::format("did you mean \"{}\"?", meant));
-      }
-      if (const auto time = parse_time(text); !time) {
-        return report_misfit(at, path, time.error(), field, "or write earliest or latest");
-      }
-    }
-    set(text);
-  }
-
-  void bind_bool(const std::string& text, Position at, const std::string& path,
-                 pb::Message* message, const FieldDescriptor& field, bool add) {
-    if (text != "true" && text != "false") {
-      const std::string word = lower(text);
-      std::string hint;
-      if (word == "yes" || word == "on" || word == "true" || word == "y" || word == "1") {
-        hint = "write true";
-      } else if (word == "no" || word == "off" || word == "false" || word == "n" || word == "0") {
-        hint = "write false";
-      }
-      return report(
-          at,
-          fmt::format("{}: {} is not true or false", path, shown(text, path, is_sensitive(field))),
-          hint);
-    }
-    const pb::Reflection& reflection = *message->GetReflection();
-    if (add) {
-      reflection.AddBool(message, &field, text == "true");
-    } else {
-      reflection.SetBool(message, &field, text == "true");
-    }
-  }
-
-  void bind_enum(const std::string& text, Position at, const std::string& path,
-                 pb::Message* message, const FieldDescriptor& field, bool add) {
-    const std::vector<std::string> spellings = enum_spellings(*field.enum_type());
-    std::vector<std::string> known;
-    for (std::size_t i = 0; i < spellings.size(); ++i) {
-      if (spellings[i].empty()) continue;
-      known.push_back(spellings[i]);
-      if (spellings[i] != text) continue;
-      const pb::EnumValueDescriptor* value = field.enum_type()->value(static_cast<int>(i));
-      if (add) {
-        message->GetReflection()->AddEnum(message, &field, value);
-      } else {
-        message->GetReflection()->SetEnum(message, &field, value);
-      }
-      return;
-    }
-    const std::string_view meant = nearest(text, known);
-    report(at,
-           fmt::format("{}: {} is not one of {}", path, shown(text, path, is_sensitive(field)),
-                       fmt::join(known, ", ")),
-           meant.empty() ? "" : fmt::format("did you mean \"{}\"?", meant));
-  }
-
-  template <typename T>
-  void set_number(pb::Message* message, const FieldDescriptor& field, bool add, T value) {
-    const pb::Reflection& r = *message->GetReflection();
-    if constexpr (std::is_same_v<T, std::int32_t>) {
-      add ? r.AddInt32(message, &field, value) : r.SetInt32(message, &field, value);
-    } else if constexpr (std::is_same_v<T, std::uint32_t>) {
-      add ? r.AddUInt32(message, &field, value) : r.SetUInt32(message, &field, value);
-    } else if constexpr (std::is_same_v<T, std::int64_t>) {
-      add ? r.AddInt64(message, &field, value) : r.SetInt64(message, &field, value);
-    } else if constexpr (std::is_same_v<T, std::uint64_t>) {
-      add ? r.AddUInt64(message, &field, value) : r.SetUInt64(message, &field, value);
-    } else if constexpr (std::is_same_v<T, float>) {
-      add ? r.AddFloat(message, &field, value) : r.SetFloat(message, &field, value);
-    } else {
-      add ? r.AddDouble(message, &field, value) : r.SetDouble(message, &field, value);
-    }
-  }
-
-  /// A bound of the field's options, or of its type, as one writes it.
-  static std::string bound(const FieldDescriptor& field, std::uint64_t value) {
-    if (unit_of(field) == config::v1::DURATION) {
-      return format_duration(static_cast<std::int64_t>(value));
-    }
-    if (unit_of(field) == config::v1::SIZE) return format_size(value);
-    return fmt::format("{}", value);
-  }
-
-  template <typename T>
-  void bind_integer(const std::string& text, Position at, const std::string& path,
-                    pb::Message* message, const FieldDescriptor& field, bool add) {
-    T value{};
-    const bool has_unit =
-        unit_of(field) == config::v1::DURATION || unit_of(field) == config::v1::SIZE;
-    if (has_unit ? !read_with_unit(text, at, path, field, value)
-                 : !read_integer(text, at, path, field, value)) {
-      return;
-    }
-    const auto& options = field.options();
-    const bool has_min = options.HasExtension(config::v1::min);
-    const bool has_max = options.HasExtension(config::v1::max);
-    const std::uint64_t min = options.GetExtension(config::v1::min);
-    const std::uint64_t max = options.GetExtension(config::v1::max);
-    const bool below = has_min && (std::cmp_less(value, min));
-    const bool above = has_max && (std::cmp_greater(value, max));
-    if (below || above) {
-      std::string range;
-      if (has_min && has_max) {
-        range = fmt::format("outside {} to {}", bound(field, min), bound(field, max));
-      } else if (has_min) {
-        range = fmt::format("below {}", bound(field, min));
-      } else {
-        range = fmt::format("above {}", bound(field, max));
-      }
-      const bool endless = unit_of(field) == config::v1::DURATION && text == "infinity";
-      if (endless) range = "not possible here; write a length of time";
-      return report(
-          at, fmt::format("{}: {} is {}", path, shown(text, path, is_sensitive(field)), range));
-    }
-    set_number(message, field, add, value);
-  }
-
-  template <typename T>
-  bool read_with_unit(const std::string& text, Position at, const std::string& path,
-                      const FieldDescriptor& field, T& value) {
-    const auto take = [&](const auto& parsed) {
-      if (!parsed) {
-        report_misfit(at, path, parsed.error(), field);
-        return false;
-      }
-      if (!std::in_range<T>(*parsed)) {
-        report(at, fmt::format("{}: {} is too large", path, shown(text, path, false)));
-        return false;
-      }
-      value = static_cast<T>(*parsed);
-      return true;
-    };
-    return unit_of(field) == config::v1::DURATION ? take(parse_duration(text))
-                                                  : take(parse_size(text));
-  }
-
-  template <typename T>
-  bool read_integer(const std::string& text, Position at, const std::string& path,
-                    const FieldDescriptor& field, T& value) {
-    const std::string what = shown(text, path, is_sensitive(field));
-    const char* const end = text.data() + text.size();
-    const auto [stop, code] = std::from_chars(text.data(), end, value);
-    if (code == std::errc::result_out_of_range && stop == end) {
-      report(at, fmt::format("{}: {} is outside {} to {}", path, what,
-                             std::numeric_limits<T>::min(), std::numeric_limits<T>::max()));
-      return false;
-    }
-    if (code != std::errc{} || stop != end) {
-      std::string hint = "write digits only";
-      if (text.starts_with('-') && std::is_unsigned_v<T>) hint = "it cannot be negative";
-      report(at, fmt::format("{}: {} is not a whole number", path, what), hint);
-      return false;
-    }
-    // Other readers of YAML take 010 for 8.
-    const std::string_view number = std::string_view(text).substr(text.starts_with('-') ? 1 : 0);
-    if (number.size() > 1 && number.front() == '0') {
-      report(at, fmt::format("{}: {} starts with a zero", path, what),
-             fmt::format("write {}", value));
-      return false;
-    }
-    return true;
-  }
-
-  template <typename T>
-  void bind_number(const std::string& text, Position at, const std::string& path,
-                   pb::Message* message, const FieldDescriptor& field, bool add) {
-    T value{};
-    const char* const end = text.data() + text.size();
-    const auto [stop, code] = std::from_chars(text.data(), end, value);
-    const std::string what = shown(text, path, is_sensitive(field));
-    if (code == std::errc::result_out_of_range && stop == end) {
-      return report(at, fmt::format("{}: {} does not fit the number's type", path, what));
-    }
-    if (code != std::errc{} || stop != end || !std::isfinite(value)) {
-      return report(at, fmt::format("{}: {} is not a number", path, what),
-                    "write digits, such as 0.25, -3 or 1e6");
-    }
-    set_number(message, field, add, value);
-  }
-
-  /// What a well-known type that is one text expects; empty for other messages.
-  static std::string_view text_form(const pb::Descriptor& type) {
-    const std::string& name = type.full_name();
-    if (name == "google.protobuf.Timestamp") return "a time such as 2026-01-31T00:00:00Z";
-    if (name == "google.protobuf.Duration") return "a duration such as 250ms or 1h30m";
-    if (name == "google.protobuf.FieldMask") return "field paths with commas between them";
-    if (type.file()->name() == "google/protobuf/wrappers.proto") {
-      return expected(*type.FindFieldByName("value"));
-    }
-    return {};
-  }
-
-  void bind_text_form(const std::string& text, Position at, const std::string& path,
-                      pb::Message* message, const FieldDescriptor& field) {
-    const pb::Descriptor& type = *message->GetDescriptor();
-    const pb::Reflection& reflection = *message->GetReflection();
-    const auto set = [&](std::int64_t seconds, std::int32_t nanos) {
-      reflection.SetInt64(message, type.FindFieldByName("seconds"), seconds);
-      reflection.SetInt32(message, type.FindFieldByName("nanos"), nanos);
-    };
-    if (type.full_name() == "google.protobuf.Timestamp") {
-      const auto time = parse_time(text);
-      if (!time) return report_misfit(at, path, time.error(), field);
-      set(time->seconds, time->nanos);
-    } else if (type.full_name() == "google.protobuf.Duration") {
-      const auto ms = parse_duration(text);
-      if (!ms) return report_misfit(at, path, ms.error(), field);
-      if (*ms == duration_infinity) {
-        return report(at, fmt::format("{}: infinity is not possible here", path),
-                      "the settings message has a Duration, which ends");
-      }
-      set(*ms / 1000, static_cast<std::int32_t>(*ms % 1000) * 1'000'000);
-    } else if (type.full_name() == "google.protobuf.FieldMask") {
-      for (std::size_t start = 0; start <= text.size() && !text.empty();) {
-        const std::size_t comma = std::min(text.find(',', start), text.size());
-        reflection.AddString(message, type.FindFieldByName("paths"),
-                             text.substr(start, comma - start));
-        start = comma + 1;
-      }
-    } else {
-      bind_text(text, at, path, message, *type.FindFieldByName("value"), false);
-    }
+  void report_misfit(Position at, const std::string& path, std::optional<Misfit> misfit) {
+    if (!misfit) return;
+    report(at, fmt::format("{}: {}", path, misfit->message), std::move(misfit->hint));
   }
 
   /// google.protobuf.Value: the one place where YAML's own types decide, as JSON has them.

@@ -360,7 +360,15 @@ void complete_app(config::v1::App& app) {
   if (app.dead_letters().topic().empty()) {
     app.mutable_dead_letters()->set_topic(app.app() + ".deadletters");
   }
+  // Settings that do not apply say nothing, also where the effective configuration is printed.
+  for (auto& [name, source] : *app.mutable_sources()) {
+    if (source.format() != config::v1::JSON) source.clear_unknown_fields();
+  }
   for (auto& [name, sink] : *app.mutable_sinks()) {
+    if (!sink.has_topic()) {
+      sink.clear_partitions();
+      sink.clear_partitioner();
+    }
     if (sink.format() != config::v1::FORMAT_UNSPECIFIED) continue;
     sink.set_format(sink.has_topic() ? config::v1::PROTOBUF : config::v1::JSON);
   }

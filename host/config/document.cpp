@@ -17,9 +17,6 @@
 namespace weir::host {
 namespace {
 
-constexpr std::size_t findings_shown_max = 50;
-constexpr std::size_t line_characters_max = 120;
-
 struct TooDeep {
   Position at;
 };
@@ -335,70 +332,6 @@ std::string_view describe(Node::Kind kind) {
       break;
   }
   return "an alias";
-}
-
-namespace {
-
-/// The line, cut to a window around `column` when it is long, and the caret below it.
-std::string excerpt(std::string_view line, int number, int column) {
-  std::vector<std::string_view> glyphs;
-  for (std::size_t i = 0; i < line.size();) {
-    std::size_t end = i + 1;
-    while (end < line.size() && is_continuation(line[end])) ++end;
-    glyphs.push_back(line.substr(i, end - i));
-    i = end;
-  }
-  const auto caret = static_cast<std::size_t>(std::max(column, 1)) - 1;
-  std::size_t first = 0;
-  if (glyphs.size() > line_characters_max && caret > line_characters_max / 2) {
-    first = std::min(caret, glyphs.size()) - line_characters_max / 2;
-  }
-  const std::size_t last = std::min(glyphs.size(), first + line_characters_max);
-
-  std::string shown = first > 0 ? "..." : "";
-  const std::size_t indent = shown.size() + (caret - std::min(caret, first));
-  for (std::size_t i = first; i < last; ++i) shown += glyphs[i] == "\t" ? " " : glyphs[i];
-  if (last < glyphs.size()) shown += "...";
-  return fmt::format("{:>6} | {}\n{:>6} | {:>{}}\n", number, shown, "", "^", indent + 1);
-}
-
-}  // namespace
-
-std::string render_findings(const Document& document, const std::vector<Finding>& findings) {
-  std::vector<Finding> sorted = findings;
-  std::stable_sort(sorted.begin(), sorted.end(), [](const Finding& a, const Finding& b) {
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-  });
-  std::string out;
-  std::size_t shown = 0;
-  std::size_t errors = 0;
-  for (const Finding& finding : sorted) {
-    const bool is_error = finding.severity == Finding::Severity::error;
-    errors += is_error ? 1 : 0;
-    if (++shown > findings_shown_max) continue;
-    const std::string_view kind = is_error ? "error" : "warning";
-    if (finding.line > 0) {
-      out += fmt::format("{}:{}:{}: {}: {}\n", document.name, finding.line, finding.column, kind,
-                         finding.message);
-      out += excerpt(document.line(finding.line), finding.line, finding.column);
-    } else {
-      out += fmt::format("{}: {}: {}\n", document.name, kind, finding.message);
-    }
-    if (!finding.hint.empty()) out += fmt::format("  hint: {}\n", finding.hint);
-  }
-  if (shown > findings_shown_max) {
-    out += fmt::format("... and {} more\n", shown - findings_shown_max);
-  }
-  const std::size_t warnings = sorted.size() - errors;
-  const auto count = [](std::size_t n, std::string_view noun) {
-    return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-  };
-  if (errors > 0) out += fmt::format("{}: {}", document.name, count(errors, "error"));
-  if (warnings > 0) {
-    out += errors > 0 ? ", " + count(warnings, "warning")
-                      : fmt::format("{}: {}", document.name, count(warnings, "warning"));
-  }
-  return out;
 }
 
 }  // namespace weir::host

@@ -92,11 +92,15 @@ class Printer {
     }
   }
 
-  /// Absent texts and members of a oneof that is something else say nothing.
+  /// Proto3 does not tell zero from absent: zero is printed where the YAML could have said it.
   static bool has_value(const pb::Message& message, const FieldDescriptor& field) {
     if (message.GetReflection()->HasField(message, &field)) return true;
-    const bool has_default = field.options().HasExtension(config::v1::default_text);
-    return field.real_containing_oneof() == nullptr && has_default;
+    const auto& options = field.options();
+    const bool has_default = options.HasExtension(config::v1::default_text);
+    if (!has_default || field.real_containing_oneof() != nullptr) return false;
+    if (options.GetExtension(config::v1::min) > 0) return false;
+    return field.cpp_type() != FieldDescriptor::CPPTYPE_ENUM ||
+           !enum_spellings(*field.enum_type())[0].empty();
   }
 
   void print_message(std::string_view key, const pb::Message& message, const Node* node,
