@@ -323,9 +323,11 @@ Result<void> WriteTransaction::commit() {
     mdb_txn_abort(probe);
     return environment_->error(code, "write");
   }
-  Error unknown = environment_->error(MDB_PANIC, "write");
-  unknown.code = Errc::unavailable;
-  return unknown;
+  return host::error(
+      Errc::unavailable,
+      "the embedded log '{}': the write that decides failed ({}), so it is not known "
+      "whether it happened; start the process again, it will find out",
+      environment_->directory().string(), mdb_strerror(code));
 }
 
 }  // namespace weir::host

@@ -37,6 +37,7 @@ class Environment {
   ~Environment();
 
   MDB_env* get() const { return env_; }
+  const std::filesystem::path& directory() const { return options_.directory; }
   MDB_dbi dbi(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
 
   /// Number of the newest committed transaction, of any process. No system call, no lock.
