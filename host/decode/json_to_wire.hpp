@@ -8,6 +8,8 @@
 
 namespace weir::host {
 
+class JsonWalk;
+
 /// JSON in, Protobuf wire bytes out, in one pass and without a message object between. One thread
 /// at a time.
 class JsonToWire {
@@ -24,8 +26,7 @@ class JsonToWire {
   Result<std::string_view> encode(std::string_view json);
 
  private:
-  class Impl;
-  std::unique_ptr<Impl> impl_;
+  std::unique_ptr<JsonWalk> walk_;
 };
 
 }  // namespace weir::host
