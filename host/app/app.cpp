@@ -1,0 +1,466 @@
+#include "app/app.hpp"
+
+#include <algorithm>
+#include <map>
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/dynamic_message.h>
+
+#include "config/suggest.hpp"
+#include "config/values.hpp"
+#include "log/embedded_log.hpp"
+
+namespace weir::host {
+
+namespace {
+
+constexpr std::string_view every_output = "*";  // options.proto, scalar_key of Resolver.to
+
+std::pair<std::string, std::string> split_use(const std::string& use) {
+  const std::size_t slash = use.find('/');
+  return {use.substr(0, slash), use.substr(slash + 1)};
+}
+
+std::shared_ptr<Plugin> find_plugin(std::span<const std::shared_ptr<Plugin>> plugins,
+                                    std::string_view name) {
+  for (const auto& plugin : plugins) {
+    if (plugin->manifest().plugin == name) return plugin;
+  }
+  return nullptr;
+}
+
+Policy to_policy(config::v1::Policy policy) {
+  switch (policy) {
+    case config::v1::DROP:
+      return Policy::drop;
+    case config::v1::HALT:
+      return Policy::halt;
+    default:
+      return Policy::dead_letter;
+  }
+}
+
+std::optional<Partitioner> to_partitioner(config::v1::Partitioner partitioner) {
+  switch (partitioner) {
+    case config::v1::CONSISTENT:
+      return Partitioner::consistent;
+    case config::v1::ANY:
+      return std::nullopt;
+    default:
+      return Partitioner::murmur2;
+  }
+}
+
+Format to_format(const config::v1::Source& source) {
+  Format format;
+  switch (source.format()) {
+    case config::v1::PROTOBUF:
+      format.kind = Format::Kind::protobuf;
+      break;
+    case config::v1::TEXT:
+      format.kind = Format::Kind::text;
+      break;
+    case config::v1::BYTES:
+      format.kind = Format::Kind::bytes;
+      break;
+    default:
+      format.kind = Format::Kind::json;
+  }
+  format.ignore_unknown_fields = source.unknown_fields() == config::v1::IGNORE;
+  format.required.assign(source.required().begin(), source.required().end());
+  return format;
+}
+
+Result<StartPosition> to_start(const std::string& start) {
+  if (start == "latest") return StartPosition{StartPosition::Kind::latest, 0};
+  if (start == "earliest") return StartPosition{};
+  WEIR_TRY(const std::int64_t time_ms, parse_time_ms(start));
+  return StartPosition{StartPosition::Kind::time, time_ms};
+}
+
+const google::protobuf::Descriptor* message_type(const Plugin& plugin,
+                                                 const Manifest::Resolver& resolver) {
+  return resolver.message_type.empty() ? nullptr : plugin.message(resolver.message_type);
+}
+
+/// The sink that an output goes to; null: it is not wanted.
+const std::string* sink_of(const config::v1::Resolver& resolver, const std::string& output) {
+  const auto named = resolver.to().find(output);
+  if (named != resolver.to().end()) return &named->second;
+  const auto every = resolver.to().find(std::string(every_output));
+  return every != resolver.to().end() ? &every->second : nullptr;
+}
+
+Result<std::string> settings_of(const Config& config, const std::string& resolver,
+                                const Plugin& plugin, const Manifest::Resolver& manifest) {
+  if (manifest.settings_type.empty()) return std::string{};
+  google::protobuf::DynamicMessageFactory factory;
+  const std::unique_ptr<google::protobuf::Message> message(
+      factory.GetPrototype(plugin.message(manifest.settings_type))->New());
+  WEIR_CHECK(config.bind_settings(resolver, message.get()));
+  return message->SerializeAsString();
+}
+
+/// The name of `app.resolvers()` and so on in an order that does not change from run to run.
+template <typename Map>
+std::vector<std::string> sorted_names(const Map& map) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : map) names.push_back(name);
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
+template <typename Value>
+const Value& value_of(const std::vector<std::pair<std::string, Value>>& pairs,
+                      std::string_view name) {
+  return std::find_if(pairs.begin(), pairs.end(),
+                      [&](const auto& pair) { return pair.first == name; })
+      ->second;
+}
+
+}  // namespace
+
+Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
+                                                          const std::filesystem::path& copies,
+                                                          Logger& logger) {
+  std::vector<std::shared_ptr<Plugin>> plugins;
+  for (int i = 0; i < config.app().plugins_size(); ++i) {
+    const std::filesystem::path path = config.resolve_path(config.app().plugins(i));
+    const std::string area = "plugin " + path.stem().string();
+    WEIR_TRY(
+        auto plugin,
+        Plugin::load(path, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
+                       logger.write(level, area, text);
+                     }}));
+    if (find_plugin(plugins, plugin->manifest().plugin) != nullptr) {
+      return error(Errc::config, "{}",
+                   config.render({config.at(fmt::format("plugins.{}", i),
+                                            fmt::format("plugins: a second file of plugin \"{}\"",
+                                                        plugin->manifest().plugin),
+                                            "name each plugin once")}));
+    }
+    logger.info("resolve", "plugin {} {} ({}, sha256 {:.12})", plugin->manifest().plugin,
+                plugin->manifest().version, path.filename().string(), plugin->file().sha256);
+    plugins.push_back(std::move(plugin));
+  }
+  return plugins;
+}
+
+std::vector<Finding> check_against_plugins(const Config& config,
+                                           std::span<const std::shared_ptr<Plugin>> plugins) {
+  std::vector<Finding> findings;
+  const config::v1::App& app = config.app();
+  std::vector<std::string> known;
+  for (const auto& plugin : plugins) {
+    for (const Manifest::Resolver& resolver : plugin->manifest().resolvers) {
+      known.push_back(plugin->manifest().plugin + "/" + resolver.name);
+    }
+  }
+  for (const std::string& name : sorted_names(app.resolvers())) {
+    const config::v1::Resolver& resolver = app.resolvers().at(name);
+    const std::string at = "resolvers." + name;
+    const auto [plugin_name, resolver_name] = split_use(resolver.use());
+    const auto plugin = find_plugin(plugins, plugin_name);
+    const Manifest::Resolver* manifest =
+        plugin == nullptr ? nullptr : plugin->manifest().find(resolver_name);
+    if (manifest == nullptr) {
+      findings.push_back(config.at(at + ".use",
+                                   fmt::format("no plugin has the resolver \"{}\"", resolver.use()),
+                                   suggestion(resolver.use(), known, "resolvers")));
+      continue;
+    }
+    std::vector<std::string> outputs;
+    for (const Manifest::Feature& feature : manifest->features) outputs.push_back(feature.name);
+    for (const auto& [output, sink] : resolver.to()) {
+      const bool is_known = std::find(outputs.begin(), outputs.end(), output) != outputs.end();
+      if (is_known || (output == every_output && !outputs.empty())) continue;
+      findings.push_back(config.at(
+          at + ".to",
+          outputs.empty() ? fmt::format("{} emits no features", resolver.use())
+                          : fmt::format("{} has no output \"{}\"", resolver.use(), output),
+          outputs.empty() ? "leave `to` out" : suggestion(output, outputs, "outputs")));
+    }
+    if (!resolver.settings().empty() && manifest->settings_type.empty()) {
+      findings.push_back(config.at(at + ".settings",
+                                   fmt::format("{} takes no settings", resolver.use()),
+                                   "leave `settings` out"));
+    } else if (auto settings = settings_of(config, name, *plugin, *manifest); !settings) {
+      findings.push_back({.message = settings.error().message, .hint = ""});
+    }
+    const auto source = app.sources().find(resolver.from());
+    if (source != app.sources().end()) {
+      auto decoder = make_decoder(to_format(source->second), message_type(*plugin, *manifest));
+      if (!decoder) {
+        findings.push_back(config.at("sources." + resolver.from() + ".format",
+                                     fmt::format("resolver {}: {}", name, decoder.error().message),
+                                     ""));
+      }
+    }
+  }
+  return findings;
+}
+
+Result<std::unique_ptr<Log>> open_app_log(const Config& config,
+                                          const std::filesystem::path& state) {
+  const config::v1::EmbeddedLog& log = config.app().log().embedded();
+  WEIR_TRY(auto opened,
+           EmbeddedLog::open(
+               {.directory = log.path().empty() ? state / "log" : config.resolve_path(log.path()),
+                .sync = log.sync()}));
+  return std::unique_ptr<Log>(std::move(opened));
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Result<std::unique_ptr<App>> App::open(const Config& config, Options options, Clock& clock,
+                                       Logger& logger) {
+  std::unique_ptr<App> self(new App(config, std::move(options), clock, logger));
+  WEIR_CHECK(self->build());
+  return self;
+}
+
+App::App(const Config& config, Options options, Clock& clock, Logger& logger)
+    : config_(config), options_(std::move(options)), clock_(clock), logger_(logger) {}
+
+App::~App() {
+  workers_.clear();  // before the publishers that their tasks use
+}
+
+Result<void> App::build() {
+  const config::v1::App& app = config_.app();
+  std::vector<std::string> warnings;
+  WEIR_TRY(directory_,
+           StateDirectory::lock(options_.state.value_or(config_.resolve_path(app.state().path())),
+                                app.app(), warnings));
+  for (const std::string& warning : warnings) logger_.warn("commit", "{}", warning);
+
+  log_ = options_.log;
+  if (log_ == nullptr) {
+    WEIR_TRY(own_log_, open_app_log(config_, state_path()));
+    log_ = own_log_.get();
+  }
+  WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
+  if (const auto findings = check_against_plugins(config_, plugins_); !findings.empty()) {
+    return error(Errc::config, "{}", config_.render(findings));
+  }
+  WEIR_CHECK(open_topics());
+
+  const std::size_t worker_count = options_.own_threads ? app.workers() : 1;
+  for (std::size_t worker = 0; worker < worker_count; ++worker) {
+    WEIR_TRY(auto publisher, Publisher::open(*log_, {.group = app.app(),
+                                                     .id = std::to_string(worker),
+                                                     .own_thread = options_.own_threads,
+                                                     .after_step = options_.after_step}));
+    publishers_.push_back(std::move(publisher));
+  }
+  for (std::size_t worker = 0; worker < worker_count; ++worker) {
+    WEIR_TRY(auto assignments, open_tasks(worker));
+    workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
+  }
+  return {};
+}
+
+Result<TopicInfo> App::ensure_topic(const std::string& topic, std::uint32_t partitions) {
+  WEIR_TRY(auto info, log_->topic(topic));
+  if (!info) {
+    WEIR_CHECK(log_->create_topic(topic, static_cast<std::int32_t>(partitions)));
+    logger_.info("log", "made topic {} with {} partitions", topic, partitions);
+    WEIR_TRY(info, log_->topic(topic));
+  }
+  return *info;
+}
+
+Result<void> App::open_topics() {
+  const config::v1::App& app = config_.app();
+  for (const std::string& name : sorted_names(app.sources())) {
+    const config::v1::Source& source = app.sources().at(name);
+    WEIR_TRY(auto info, ensure_topic(source.topic(), source.partitions()));
+    source_topics_.emplace_back(name, std::move(info));
+  }
+  for (const std::string& name : sorted_names(app.sinks())) {
+    const config::v1::Sink& sink = app.sinks().at(name);
+    sink_names_.push_back(name);
+    if (sink.kind_case() != config::v1::Sink::kTopic) continue;
+    WEIR_TRY(const auto info, ensure_topic(sink.topic(), sink.partitions()));
+    sink_topics_.emplace_back(
+        name, TopicSink{sink.topic(), info.partition_count, to_partitioner(sink.partitioner())});
+  }
+  WEIR_TRY(const auto info, ensure_topic(app.dead_letters().topic(), 1));
+  sink_names_.emplace_back(dead_letter_sink);
+  sink_topics_.emplace_back(
+      dead_letter_sink, TopicSink{app.dead_letters().topic(), info.partition_count, std::nullopt});
+  return {};
+}
+
+Result<std::vector<Worker::Assignment>> App::open_tasks(std::size_t worker) {
+  std::vector<Worker::Assignment> assignments;
+  std::size_t number = 0;
+  for (const auto& [source, info] : source_topics_) {
+    const bool is_read =
+        std::any_of(config_.app().resolvers().begin(), config_.app().resolvers().end(),
+                    [&](const auto& resolver) { return resolver.second.from() == source; });
+    if (!is_read) continue;
+    for (std::int32_t partition = 0; partition < info.partition_count; ++partition) {
+      if (number++ % publishers_.size() != worker) continue;
+      WEIR_TRY(TaskOptions options, task_options(source, partition));
+      const TopicPartition input = options.source.input;
+      WEIR_TRY(auto task,
+               Task::open(std::move(options), {*log_, *publishers_[worker], clock_, logger_}));
+      std::optional<std::int64_t> end;
+      if (options_.until_end) {
+        WEIR_TRY(const OffsetRange range, log_->offsets(input));
+        end = range.end;
+      }
+      assignments.push_back({std::move(task), end});
+    }
+  }
+  return assignments;
+}
+
+Result<TaskOptions> App::task_options(const std::string& source_name, std::int32_t partition) {
+  const config::v1::App& app = config_.app();
+  const config::v1::Source& source = app.sources().at(source_name);
+  const TopicInfo& info = value_of(source_topics_, source_name);
+
+  TaskOptions task;
+  task.app = app.app();
+  task.name = fmt::format("{}-{}", source_name, partition);
+  task.source.name = source_name;
+  task.source.input = {source.topic(), partition};
+  task.source.partition_count = info.partition_count;
+  task.source.topic_identity = info.identity;
+  WEIR_TRY(task.source.start, to_start(source.start()));
+  if (source.late_arrival_deadline() >= 0) {
+    task.source.late_arrival_deadline_ms = source.late_arrival_deadline();
+  }
+  task.source.arrival_is_record_time = source.arrival() == config::v1::RECORD;
+  task.source.partitioner = to_partitioner(source.partitioner());
+  const auto policy = [&](SetAside kind) -> Policy& {
+    return task.source.policies[static_cast<std::size_t>(kind)];
+  };
+  policy(SetAside::late) = to_policy(source.late());
+  policy(SetAside::undecodable) = to_policy(source.undecodable());
+  policy(SetAside::null_value) = to_policy(source.null_value());
+  policy(SetAside::rejected) = to_policy(source.rejected());
+  policy(SetAside::key) = to_policy(source.rejected());
+  policy(SetAside::misplaced) = to_policy(source.misplaced());
+
+  WEIR_CHECK(add_resolvers(source_name, task));
+  task.sink_names = sink_names_;
+  WEIR_TRY(task.sinks, open_sinks(task.name, partition));
+  task.store = {.directory = directory_->task_directory(task.name),
+                .app = app.app(),
+                .task = task.name,
+                .map_bytes = app.state().map_size(),
+                .sync = options_.sync};
+  task.live = {.count = app.state().live().count(), .bytes = app.state().live().bytes()};
+  task.commit_interval_ms = app.state().commit().interval();
+  task.commit_records = app.state().commit().records();
+  task.commit_bytes = app.state().commit().bytes();
+  task.after_step = options_.after_step;
+  return task;
+}
+
+Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& task) {
+  const config::v1::App& app = config_.app();
+  const Format format = to_format(app.sources().at(source_name));
+  for (const std::string& name : sorted_names(app.resolvers())) {
+    const config::v1::Resolver& resolver = app.resolvers().at(name);
+    if (resolver.from() != source_name) continue;
+    TaskResolver use;
+    use.name = name;
+    use.use = resolver.use();
+    use.renamed_from = resolver.renamed_from();
+    const auto [plugin_name, resolver_name] = split_use(resolver.use());
+    use.plugin = find_plugin(plugins_, plugin_name);
+    use.resolver = resolver_name;
+    const Manifest::Resolver& manifest = *use.plugin->manifest().find(resolver_name);
+    WEIR_TRY(use.settings, settings_of(config_, name, *use.plugin, manifest));
+    WEIR_TRY(use.decoder, make_decoder(format, message_type(*use.plugin, manifest)));
+    for (const Manifest::Feature& feature : manifest.features) {
+      TaskResolver::Output output;
+      if (const std::string* sink = sink_of(resolver, feature.name); sink != nullptr) {
+        const auto index = std::find(sink_names_.begin(), sink_names_.end(), *sink);
+        output.sink = static_cast<std::uint16_t>(index - sink_names_.begin());
+        if (app.sinks().at(*sink).format() == config::v1::JSON) {
+          output.printer = std::make_unique<FeaturePrinter>(use.plugin->message(feature.type));
+        }
+      }
+      use.outputs.push_back(std::move(output));
+    }
+    use.retry_attempts_max = resolver.retry().attempts();
+    use.retry_wait_max_ms = resolver.retry().wait();
+    task.resolvers.push_back(std::move(use));
+  }
+  return {};
+}
+
+Result<TaskSinks> App::open_sinks(const std::string& task, std::int32_t partition) {
+  constexpr std::string_view placeholder = "{task}";
+  TaskSinks sinks;
+  sinks.partition = partition;
+  for (const auto& [name, topic] : sink_topics_) sinks.topics.emplace(name, topic);
+  for (const auto& [name, sink] : config_.app().sinks()) {
+    if (sink.kind_case() == config::v1::Sink::kStdout) {
+      sinks.lines.emplace(name, open_stdout_sink(stdout_mutex_));
+    } else if (sink.kind_case() == config::v1::Sink::kFile) {
+      std::string path = sink.file();
+      const std::size_t at = path.find(placeholder);
+      if (at != std::string::npos) path.replace(at, placeholder.size(), task);
+      WEIR_TRY(auto file, open_file_sink(config_.resolve_path(path)));
+      sinks.lines.emplace(name, std::move(file));
+    }
+  }
+  return sinks;
+}
+
+void App::start() {
+  for (const auto& worker : workers_) worker->start();
+}
+
+void App::request_stop() {
+  for (const auto& worker : workers_) worker->request_stop();
+}
+
+bool App::is_done() const {
+  return std::all_of(workers_.begin(), workers_.end(),
+                     [](const auto& worker) { return worker->is_done(); });
+}
+
+void App::join() {
+  for (const auto& worker : workers_) worker->join();
+}
+
+Worker::Progress App::progress() const {
+  Worker::Progress sum;
+  for (const auto& worker : workers_) {
+    const Worker::Progress one = worker->progress();
+    sum.counters += one.counters;
+    sum.live_states += one.live_states;
+    sum.handled += one.handled;
+    sum.total += one.total;
+    sum.halted += one.halted;
+  }
+  return sum;
+}
+
+const Error* App::first_halt() const {
+  for (const auto& worker : workers_) {
+    for (const Worker::Assignment& assignment : worker->assignments()) {
+      if (assignment.task->halted()) return &assignment.task->halt_reason();
+    }
+  }
+  return nullptr;
+}
+
+std::vector<Task*> App::tasks() {
+  std::vector<Task*> tasks;
+  for (const auto& worker : workers_) {
+    for (const Worker::Assignment& assignment : worker->assignments()) {
+      tasks.push_back(assignment.task.get());
+    }
+  }
+  return tasks;
+}
+
+}  // namespace weir::host

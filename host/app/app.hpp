@@ -1,0 +1,100 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.hpp"
+#include "base/logger.hpp"
+#include "base/result.hpp"
+#include "commit/state_directory.hpp"
+#include "config/config.hpp"
+#include "log/log.hpp"
+#include "publish/publisher.hpp"
+#include "resolve/plugin.hpp"
+#include "task/task.hpp"
+#include "task/worker.hpp"
+
+namespace weir::host {
+
+/// Opens every plugin that the app names, in the order of the file. [control]
+Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
+                                                          const std::filesystem::path& copies,
+                                                          Logger& logger);
+
+/// What is wrong between the app's YAML and the plugins that it names: resolvers and outputs that
+/// do not exist, settings that do not fit, formats that cannot make a resolver's message. All of
+/// them, with positions. Touches neither log nor State.
+std::vector<Finding> check_against_plugins(const Config& config,
+                                           std::span<const std::shared_ptr<Plugin>> plugins);
+
+/// The embedded log of the app, below `state` unless the YAML says otherwise.
+Result<std::unique_ptr<Log>> open_app_log(const Config& config, const std::filesystem::path& state);
+
+/// One running app: the state directory, its log, its plugins, and a task for each partition of
+/// each source. Builds the parts in the order in which they depend on each other, and takes them
+/// down in the opposite one.
+class App {
+ public:
+  struct Options {
+    std::optional<std::filesystem::path> state;  ///< in place of the YAML's
+    Log* log = nullptr;                          ///< in place of the YAML's; outlives the app
+    bool own_threads = true;  ///< false: the caller turns the tasks (tasks()), publishing is inline
+    bool sync = true;         ///< false: the process is the only fault that can happen
+    bool until_end = false;   ///< stop when everything is handled that is in the log at the start
+    /// Called after named steps of the path; tests stop the process there. May be empty.
+    std::function<void(std::string_view step)> after_step;
+  };
+
+  /// Errc::config: findings of check_against_plugins(). Errors of single tasks that are their own
+  /// (State and log do not fit together) are errors here too: nothing has started yet.
+  static Result<std::unique_ptr<App>> open(const Config& config, Options options, Clock& clock,
+                                           Logger& logger);
+  ~App();
+
+  void start();
+  void request_stop();
+  bool is_done() const;
+  void join();
+
+  Worker::Progress progress() const;
+  const Error* first_halt() const;  ///< after join(), or where the caller turns the tasks
+
+  std::vector<Task*> tasks();
+  const std::vector<std::shared_ptr<Plugin>>& plugins() const { return plugins_; }
+  const std::filesystem::path& state_path() const { return directory_->path(); }
+  Log& log() { return *log_; }
+
+ private:
+  App(const Config& config, Options options, Clock& clock, Logger& logger);
+  Result<void> build();
+  Result<void> open_topics();
+  Result<TopicInfo> ensure_topic(const std::string& topic, std::uint32_t partitions);
+  Result<std::vector<Worker::Assignment>> open_tasks(std::size_t worker);
+  Result<TaskOptions> task_options(const std::string& source, std::int32_t partition);
+  Result<void> add_resolvers(const std::string& source, TaskOptions& task);
+  Result<TaskSinks> open_sinks(const std::string& task, std::int32_t partition);
+
+  const Config& config_;
+  Options options_;
+  Clock& clock_;
+  Logger& logger_;
+  std::unique_ptr<StateDirectory> directory_;
+  std::unique_ptr<Log> own_log_;
+  Log* log_ = nullptr;
+  std::vector<std::shared_ptr<Plugin>> plugins_;
+  std::vector<std::pair<std::string, TopicInfo>> source_topics_;  // by source, sorted
+  std::vector<std::pair<std::string, TopicSink>> sink_topics_;    // by sink, sorted
+  std::vector<std::string> sink_names_;
+  std::mutex stdout_mutex_;
+  std::vector<std::unique_ptr<Publisher>> publishers_;  // one a worker
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,171 @@
+#include "publish/publisher.hpp"
+
+#include <utility>
+
+#include "base/assert.hpp"
+#include "publish/commit_id.hpp"
+
+namespace weir::host {
+
+namespace {
+
+/// How often an unknown outcome is looked into before the tasks halt.
+constexpr int publish_attempts_max = 5;
+
+std::int32_t partition_for(const TopicSink& sink, const OutboxEntry& entry,
+                           std::int32_t task_partition) {
+  if (!entry.key || !sink.partitioner) return task_partition % sink.partition_count;
+  return partition_of(*sink.partitioner, *entry.key, sink.partition_count);
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Publisher>> Publisher::open(Log& log, Options options) {
+  std::unique_ptr<Publisher> self(new Publisher(log, std::move(options)));
+  WEIR_TRY(self->producer_, log.open_producer(self->options_.group, self->options_.id));
+  if (self->options_.own_thread) self->thread_ = std::thread([raw = self.get()] { raw->run(); });
+  return self;
+}
+
+Publisher::Publisher(Log& log, Options options) : log_(log), options_(std::move(options)) {}
+
+Publisher::~Publisher() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  changed_.notify_all();
+  if (thread_.joinable()) thread_.join();
+}
+
+void Publisher::submit(PendingPublication& publication) {
+  if (!options_.own_thread) {
+    PendingPublication* const one = &publication;
+    done_.insert_or_assign(one, publish({&one, 1}));
+    return;
+  }
+  {
+    const std::lock_guard lock(mutex_);
+    waiting_.push_back(&publication);
+  }
+  changed_.notify_all();
+}
+
+Result<void> Publisher::wait(const PendingPublication& publication) {
+  std::unique_lock lock(mutex_);
+  changed_.wait(lock, [&] { return done_.contains(&publication); });
+  return std::move(done_.extract(&publication).mapped());
+}
+
+bool Publisher::is_done(const PendingPublication& publication) {
+  const std::lock_guard lock(mutex_);
+  return done_.contains(&publication);
+}
+
+void Publisher::run() {
+  std::unique_lock lock(mutex_);
+  while (true) {
+    changed_.wait(lock, [&] { return stopping_ || !waiting_.empty(); });
+    if (waiting_.empty()) return;  // everything submitted before the stop is out
+    const std::vector<PendingPublication*> waiting = std::exchange(waiting_, {});
+    lock.unlock();
+    const Result<void> result = publish(waiting);
+    lock.lock();
+    for (const PendingPublication* publication : waiting) {
+      done_.insert_or_assign(publication, result);
+    }
+    changed_.notify_all();
+  }
+}
+
+Result<void> Publisher::publish(std::span<PendingPublication* const> waiting) {
+  WEIR_CHECK(publish_to_log(waiting));
+  step("publish");
+  for (const PendingPublication* publication : waiting) {
+    WEIR_CHECK(write_lines(*publication->sinks, publication->chunks));
+  }
+  step("sinks");
+  return {};
+}
+
+Result<void> Publisher::publish_to_log(std::span<PendingPublication* const> waiting) {
+  std::vector<std::vector<NewRecord>> records(waiting.size());
+  std::vector<std::vector<Mark>> marks(waiting.size());
+  std::vector<std::vector<Header>> headers;  // OutboxEntry's are gone after the visit
+  std::vector<Publication> publications;
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    const PendingPublication& publication = *waiting[i];
+    for (const std::string_view chunk : publication.chunks) {
+      WEIR_CHECK(read_outbox(
+          chunk, [&](std::string_view sink_name, const OutboxEntry& entry) -> Result<void> {
+            const auto found = publication.sinks->topics.find(std::string(sink_name));
+            if (found == publication.sinks->topics.end()) {
+              if (publication.sinks->lines.contains(std::string(sink_name))) return {};
+              return error(Errc::refused,
+                           "task {}: committed features wait for the sink \"{}\", which the app no "
+                           "longer has; put it back until they are out",
+                           publication.task, sink_name);
+            }
+            const TopicSink& sink = found->second;
+            std::span<const Header> kept;
+            if (!entry.headers.empty()) {
+              headers.emplace_back(entry.headers.begin(), entry.headers.end());
+              kept = headers.back();
+            }
+            records[i].push_back(NewRecord{sink.topic,
+                                           partition_for(sink, entry, publication.sinks->partition),
+                                           entry.key, entry.value, kept, entry.timestamp_ms});
+            return {};
+          }));
+    }
+    for (std::size_t input = 0; input < publication.inputs.size(); ++input) {
+      marks[i].push_back(Mark{publication.inputs[input], publication.next_offsets[input],
+                              to_metadata(publication.id)});
+    }
+    publications.push_back(Publication{marks[i], records[i]});
+  }
+
+  for (int attempt = 1;; ++attempt) {
+    auto result = producer_->publish(publications);
+    if (result || result.error().code != Errc::unavailable) return result;
+    if (attempt == publish_attempts_max) return result;
+    // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
+    // says which commit it has seen.
+    WEIR_TRY(producer_, log_.open_producer(options_.group, options_.id));
+    WEIR_TRY(const bool seen, log_has_seen(*waiting.front()));
+    if (seen) return {};
+  }
+}
+
+Result<bool> Publisher::log_has_seen(const PendingPublication& publication) {
+  WEIR_TRY(const auto mark, log_.committed(options_.group, publication.inputs.front()));
+  const auto seen = mark ? parse_metadata(mark->metadata) : std::nullopt;
+  if (seen && same_commit(*seen, publication.id)) return true;
+  const bool is_before =
+      publication.before ? seen && same_commit(*seen, *publication.before) : !mark.has_value();
+  if (is_before) return false;
+  return error(Errc::refused,
+               "task {}: the log has seen \"{}\" while commit {} was being published; another host "
+               "of this app is running",
+               publication.task, mark ? mark->metadata : "nothing", to_metadata(publication.id));
+}
+
+Result<void> Publisher::write_lines(TaskSinks& sinks, std::span<const std::string_view> chunks) {
+  if (sinks.lines.empty()) return {};
+  std::unordered_map<LineSink*, std::string> lines;
+  for (const std::string_view chunk : chunks) {
+    WEIR_CHECK(read_outbox(chunk, [&](std::string_view name, const OutboxEntry& entry) {
+      const auto found = sinks.lines.find(std::string(name));
+      if (found != sinks.lines.end() && entry.value) {
+        std::string& text = lines[found->second.get()];
+        text += *entry.value;
+        text.push_back('\n');
+      }
+      return Result<void>{};
+    }));
+  }
+  for (const auto& [sink, text] : lines) WEIR_CHECK(sink->append(text));
+  return {};
+}
+
+}  // namespace weir::host

@@ -1,0 +1,95 @@
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+#include "base/result.hpp"
+#include "log/log.hpp"
+#include "publish/outbox.hpp"
+#include "publish/sink.hpp"
+#include "weir/v1/task.pb.h"
+
+namespace weir::host {
+
+/// A task's sinks by the names that its outbox uses.
+struct TaskSinks {
+  std::unordered_map<std::string, TopicSink> topics;
+  std::unordered_map<std::string, std::unique_ptr<LineSink>> lines;
+  std::int32_t partition = 0;  ///< of the task; for entries without a key, and dead letters
+};
+
+/// One commit of one task on its way out. The task owns it and leaves it alone from submit() until
+/// wait() has returned.
+struct PendingPublication {
+  std::string task;
+  TaskSinks* sinks = nullptr;
+  std::vector<TopicPartition> inputs;
+  std::vector<std::int64_t> next_offsets;
+  v1::CommitId id;
+  std::optional<v1::CommitId> before;  ///< what the log has seen of the task until now
+  std::vector<std::string_view> chunks;
+};
+
+/// Publishes commits after they are durable in the store: everything that waits goes out in one
+/// transaction of the log, then to the sinks outside of it. One a worker, with a thread of its own,
+/// so that the worker goes on while the log answers.
+class Publisher {
+ public:
+  struct Options {
+    std::string group;
+    std::string id;
+    bool own_thread = true;  ///< false: submit() publishes before it returns
+    /// Called after a named step; tests stop the process there.
+    std::function<void(std::string_view step)> after_step;
+  };
+
+  static Result<std::unique_ptr<Publisher>> open(Log& log, Options options);
+  ~Publisher();
+  Publisher(const Publisher&) = delete;
+  Publisher& operator=(const Publisher&) = delete;
+
+  /// [task]
+  void submit(PendingPublication& publication);
+
+  /// Returns when `publication` is out. An error is final for the task: it halts, its outbox stays
+  /// in the store. [task]
+  Result<void> wait(const PendingPublication& publication);
+
+  /// Would wait() return at once? [task]
+  bool is_done(const PendingPublication& publication);
+
+  /// Writes the part of `chunks` that belongs to line sinks, as after a crash. [before the thread]
+  static Result<void> write_lines(TaskSinks& sinks, std::span<const std::string_view> chunks);
+
+ private:
+  explicit Publisher(Log& log, Options options);
+  void run();
+  Result<void> publish(std::span<PendingPublication* const> waiting);
+  Result<void> publish_to_log(std::span<PendingPublication* const> waiting);
+  Result<bool> log_has_seen(const PendingPublication& publication);
+  void step(std::string_view name) {
+    if (options_.after_step) options_.after_step(name);
+  }
+
+  Log& log_;
+  Options options_;
+  std::unique_ptr<Producer> producer_;
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool stopping_ = false;                                             // guarded by mutex_
+  std::vector<PendingPublication*> waiting_;                          // guarded by mutex_
+  std::unordered_map<const PendingPublication*, Result<void>> done_;  // guarded by mutex_
+  std::thread thread_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,133 @@
+#include "resolve/instance.hpp"
+
+#include <utility>
+
+#include "base/assert.hpp"
+#include "base/bytes.hpp"
+#include "base/limits.hpp"
+
+namespace weir::host {
+
+namespace {
+
+std::string_view reason_or(const Call& call, std::string_view otherwise) {
+  return call.reason.empty() ? otherwise : std::string_view(call.reason);
+}
+
+}  // namespace
+
+PreparedRun::PreparedRun(PreparedRun&& other) noexcept
+    : instance_(std::exchange(other.instance_, nullptr)),
+      batch_(std::exchange(other.batch_, nullptr)),
+      prepared_(std::move(other.prepared_)) {}
+
+PreparedRun& PreparedRun::operator=(PreparedRun&& other) noexcept {
+  std::swap(instance_, other.instance_);
+  std::swap(batch_, other.batch_);
+  std::swap(prepared_, other.prepared_);
+  return *this;
+}
+
+void PreparedRun::release() {
+  if (batch_ != nullptr) instance_->slots_->batch_free(instance_->instance_, batch_);
+  batch_ = nullptr;
+  prepared_.clear();
+}
+
+Result<std::unique_ptr<ResolverInstance>> ResolverInstance::create(std::shared_ptr<Plugin> plugin,
+                                                                   std::string_view resolver,
+                                                                   std::string_view settings) {
+  std::unique_ptr<ResolverInstance> self(new ResolverInstance);
+  self->slots_ = plugin->resolver(resolver);
+  self->manifest_ = plugin->manifest().find(resolver);
+  WEIR_ASSERT(self->slots_ != nullptr && self->manifest_ != nullptr, "checked by the caller");
+  self->plugin_ = std::move(plugin);
+
+  Call& call = self->call_;
+  call.begin(&self->call_arena_);
+  const weir_status status =
+      self->slots_->create(self->plugin_->host(), to_abi(settings), &self->instance_, &call.abi);
+  if (status != WEIR_OK || self->instance_ == nullptr) {
+    self->instance_ = nullptr;
+    return host::error(Errc::config, "plugin {} {}: resolver {} refuses its settings: {}",
+                       self->plugin_->manifest().plugin, self->plugin_->manifest().version,
+                       resolver, reason_or(call, "it gives no reason"));
+  }
+  return self;
+}
+
+ResolverInstance::~ResolverInstance() {
+  if (instance_ != nullptr) slots_->destroy(instance_);
+}
+
+Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Arena& arena,
+                                       PreparedRun& run) {
+  run.release();
+  run.instance_ = this;
+  run.prepared_.assign(records.size(), weir_prepared{});
+  if (records.empty()) return {};
+
+  const weir_records view{sizeof(weir_records), sizeof(weir_record), records.data(),
+                          records.size()};
+  call_.begin(&arena);
+  call_.reserve_bytes_max = value_bytes_max;
+  const weir_status status = slots_->prepare(instance_, &view, run.prepared_.data(),
+                                             sizeof(weir_prepared), &run.batch_, &call_.abi);
+  if (status != WEIR_OK) {
+    run.batch_ = nullptr;
+    return host::error(Errc::internal, "resolver {} could not prepare {} records: {}",
+                       manifest_->name, records.size(), reason_or(call_, "it gives no reason"));
+  }
+  return {};
+}
+
+weir_status ResolverInstance::resolve(const weir_message* message, weir_state* state,
+                                      const weir_record& record, std::string_view key,
+                                      std::int64_t event_time_ms, bool suppress) {
+  if (call_arena_.bytes() > 0) call_arena_.reset();
+  call_.begin(&call_arena_);
+  call_.output_count = static_cast<std::uint32_t>(manifest_->features.size());
+  call_.suppress = suppress;
+  call_.abi.record = &record;
+  call_.abi.key = key.data() == nullptr ? absent_bytes : to_abi(key);
+  call_.abi.event_time_ms = event_time_ms;
+  return slots_->resolve(instance_, message, state, &call_.abi);
+}
+
+Result<weir_state*> ResolverInstance::load(std::string_view key, const std::string_view* bytes,
+                                           std::uint32_t state_version) {
+  call_.begin(&call_arena_);
+  call_.abi.key = to_abi(key);
+  weir_state* state = nullptr;
+  const weir_status status =
+      slots_->state_load(instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes), state_version,
+                         &state, &call_.abi);
+  if (status != WEIR_OK || state == nullptr) {
+    return host::error(Errc::corrupt,
+                       "resolver {} cannot load the State of key \"{}\" ({}): {}; look at it with "
+                       "`weir state get`",
+                       manifest_->name, printable(key),
+                       bytes == nullptr ? "the initial one" : fmt::format("{} B", bytes->size()),
+                       reason_or(call_, "it gives no reason"));
+  }
+  return state;
+}
+
+Result<std::string_view> ResolverInstance::save(const weir_state* state, std::string_view key,
+                                                Arena& arena) {
+  call_.begin(&arena);
+  call_.reserve_bytes_max = state_bytes_max;
+  call_.abi.key = to_abi(key);
+  weir_bytes bytes = absent_bytes;
+  const weir_status status = slots_->state_save(instance_, state, &bytes, &call_.abi);
+  if (status != WEIR_OK) {
+    return host::error(call_.limit_hit ? Errc::refused : Errc::internal,
+                       "resolver {} cannot save the State of key \"{}\": {}", manifest_->name,
+                       printable(key), reason_or(call_, "it gives no reason"));
+  }
+  return from_abi(bytes);
+}
+
+void ResolverInstance::free(weir_state* state) { slots_->state_free(instance_, state); }
+
+}  // namespace weir::host

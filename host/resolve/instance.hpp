@@ -1,0 +1,88 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <weir/abi.h>
+
+#include "base/arena.hpp"
+#include "base/result.hpp"
+#include "resolve/call.hpp"
+#include "resolve/plugin.hpp"
+
+namespace weir::host {
+
+class ResolverInstance;
+
+/// What prepare() said of a run of records. Frees the plugin's batch at the end; the instance and
+/// the records outlive it.
+class PreparedRun {
+ public:
+  PreparedRun() = default;
+  PreparedRun(PreparedRun&& other) noexcept;
+  PreparedRun& operator=(PreparedRun&& other) noexcept;
+  ~PreparedRun() { release(); }
+
+  void release();
+  std::span<const weir_prepared> records() const { return prepared_; }
+
+ private:
+  friend class ResolverInstance;
+  ResolverInstance* instance_ = nullptr;
+  weir_batch* batch_ = nullptr;
+  std::vector<weir_prepared> prepared_;
+};
+
+/// One resolver, configured, for one task: the slots of the ABI with their bookkeeping, and nothing
+/// of the stream. Keeps its plugin mapped. [task]
+class ResolverInstance {
+ public:
+  /// Errc::config: the plugin refuses its settings.
+  static Result<std::unique_ptr<ResolverInstance>> create(std::shared_ptr<Plugin> plugin,
+                                                          std::string_view resolver,
+                                                          std::string_view settings);
+  ~ResolverInstance();
+  ResolverInstance(const ResolverInstance&) = delete;
+  ResolverInstance& operator=(const ResolverInstance&) = delete;
+
+  const Manifest::Resolver& manifest() const { return *manifest_; }
+  const Plugin& plugin() const { return *plugin_; }
+  bool stateless() const { return manifest_->state_type.empty(); }
+
+  /// Fills `run`; keys and reasons lie in `arena`. Errc::internal: the plugin refused the whole
+  /// run.
+  Result<void> prepare(std::span<const weir_record> records, Arena& arena, PreparedRun& run);
+
+  /// One call of resolve(). `state` is null exactly for stateless resolvers. Features, reason and
+  /// the rest are in call() until the next one.
+  weir_status resolve(const weir_message* message, weir_state* state, const weir_record& record,
+                      std::string_view key, std::int64_t event_time_ms, bool suppress);
+  Call& call() { return call_; }
+
+  /// `bytes` null: the initial State. Errc::corrupt: the plugin cannot read its own State.
+  Result<weir_state*> load(std::string_view key, const std::string_view* bytes,
+                           std::uint32_t state_version);
+
+  /// The State's bytes in `arena`. Errc::refused: over the limit. Errc::internal: the plugin
+  /// failed.
+  Result<std::string_view> save(const weir_state* state, std::string_view key, Arena& arena);
+
+  void free(weir_state* state);
+
+ private:
+  friend class PreparedRun;
+  ResolverInstance() = default;
+
+  std::shared_ptr<Plugin> plugin_;  // shared: every instance keeps the file mapped
+  const weir_resolver* slots_ = nullptr;
+  const Manifest::Resolver* manifest_ = nullptr;
+  weir_instance* instance_ = nullptr;
+  Call call_;
+  Arena call_arena_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,211 @@
+#include "resolve/live_states.hpp"
+
+#include <algorithm>
+
+#include "base/bytes.hpp"
+
+namespace weir::host {
+
+namespace {
+
+/// A key with more repeated calls than this gets a saved base, so that many failures in one commit
+/// do not repeat its whole history each time.
+constexpr std::size_t repeats_before_saved_base = 8;
+
+XXH128_hash_t digest_of(std::string_view bytes) { return XXH3_128bits(bytes.data(), bytes.size()); }
+
+}  // namespace
+
+LiveStates::LiveStates(ResolverInstance& instance, CommittedStates& committed, Limits limits)
+    : instance_(instance), committed_(committed), limits_(limits) {}
+
+LiveStates::~LiveStates() {
+  repeat_run_.release();
+  for (auto& entry : states_) unload(*entry.second);
+}
+
+Result<LiveState*> LiveStates::touch(std::string_view key, std::size_t key_hash) {
+  LiveState* live = find(key, key_hash);
+  if (live == nullptr) {
+    auto owned = std::make_unique<LiveState>();
+    owned->key = key;
+    live = owned.get();
+    states_.emplace(live->key, std::move(owned));
+    link_newest(*live);
+    if (auto loaded = load(*live); !loaded) {
+      forget(*live);
+      return std::move(loaded).error();
+    }
+  }
+  WEIR_CHECK(touch(*live));
+  return live;
+}
+
+Result<void> LiveStates::touch(LiveState& live) {
+  if (live.touched && live.state != nullptr) return {};
+  if (!live.touched) {
+    live.touched = true;
+    touched_.push_back(&live);
+    unlink(live);
+    link_newest(live);
+  }
+  if (live.state == nullptr) {  // discarded in the open commit
+    WEIR_TRY(live.state, instance_.load(live.key, nullptr, instance_.manifest().state_version));
+  }
+  return {};
+}
+
+void LiveStates::discard(LiveState& live) { unload(live); }
+
+Result<void> LiveStates::load(LiveState& live) {
+  WEIR_TRY(const auto stored, committed_.get(live.key));
+  live.stored = stored.has_value();
+  if (stored) {
+    live.digest = digest_of(stored->bytes);
+    charge(live, stored->bytes.size());
+    WEIR_TRY(live.state, instance_.load(live.key, &stored->bytes, stored->state_version));
+  } else {
+    charge(live, 0);
+    WEIR_TRY(live.state, instance_.load(live.key, nullptr, instance_.manifest().state_version));
+  }
+  return {};
+}
+
+Result<void> LiveStates::rebuild(LiveState& live) {
+  unload(live);
+  const std::uint32_t version = instance_.manifest().state_version;
+  switch (live.base) {
+    case LiveState::Base::stored:
+      WEIR_CHECK(load(live));
+      break;
+    case LiveState::Base::saved: {
+      const std::string_view bytes = live.saved_base;
+      WEIR_TRY(live.state, instance_.load(live.key, &bytes, version));
+      break;
+    }
+    case LiveState::Base::initial:
+      WEIR_TRY(live.state, instance_.load(live.key, nullptr, version));
+      break;
+  }
+
+  std::vector<const AppliedCall*> calls;
+  for (const AppliedCall* call = live.applied; call != nullptr; call = call->previous) {
+    calls.push_back(call);
+  }
+  for (auto call = calls.rbegin(); call != calls.rend(); ++call) WEIR_CHECK(repeat(live, **call));
+
+  if (calls.size() > repeats_before_saved_base) {
+    if (live.state == nullptr) {
+      live.base = LiveState::Base::initial;
+    } else {
+      repeat_arena_.reset();
+      WEIR_TRY(const auto bytes, instance_.save(live.state, live.key, repeat_arena_));
+      live.base = LiveState::Base::saved;
+      live.saved_base = bytes;
+    }
+    live.applied = nullptr;
+  }
+  return {};
+}
+
+Result<void> LiveStates::unapply(LiveState& live, const weir_record* record) {
+  if (live.applied == nullptr || live.applied->record != record) return {};
+  live.applied = live.applied->previous;
+  return rebuild(live);
+}
+
+Result<void> LiveStates::repeat(LiveState& live, const AppliedCall& call) {
+  if (live.state == nullptr) {
+    WEIR_TRY(live.state, instance_.load(live.key, nullptr, instance_.manifest().state_version));
+  }
+  repeat_run_.release();
+  repeat_arena_.reset();
+  WEIR_CHECK(instance_.prepare({call.record, 1}, repeat_arena_, repeat_run_));
+  const weir_prepared& prepared = repeat_run_.records().front();
+  const bool has_time = (prepared.flags & WEIR_PREPARED_EVENT_TIME) != 0;
+  weir_status status = prepared.verdict;
+  if (status == WEIR_OK) {
+    status = instance_.resolve(prepared.message, live.state, *call.record, live.key,
+                               has_time ? prepared.event_time_ms : call.record->timestamp_ms,
+                               /*suppress=*/true);
+  }
+  if (status != WEIR_OK) {
+    return host::error(Errc::internal,
+                       "resolver {} is not deterministic: it took the record at offset {} for key "
+                       "\"{}\" and refuses it when it is repeated ({}); make it a function of its "
+                       "arguments (`weir plugin check` tests that)",
+                       instance_.manifest().name, call.record->offset, printable(live.key),
+                       instance_.call().reason);
+  }
+  if (instance_.call().discard) unload(live);
+  return {};
+}
+
+Result<std::vector<LiveStates::Change>> LiveStates::changes(Arena& arena) {
+  std::vector<Change> changes;
+  changes.reserve(touched_.size());
+  for (LiveState* live : touched_) {
+    const bool nothing_applied = live->applied == nullptr && live->base == LiveState::Base::stored;
+    if (nothing_applied) continue;
+    if (live->state == nullptr) {
+      if (live->stored) changes.push_back({live, std::nullopt, {}});
+      continue;
+    }
+    WEIR_TRY(const auto bytes, instance_.save(live->state, live->key, arena));
+    const XXH128_hash_t digest = digest_of(bytes);
+    if (live->stored && XXH128_isEqual(digest, live->digest) != 0) continue;
+    changes.push_back({live, bytes, digest});
+  }
+  std::sort(changes.begin(), changes.end(),
+            [](const Change& a, const Change& b) { return a.live->key < b.live->key; });
+  return changes;
+}
+
+void LiveStates::committed(std::span<const Change> changes) {
+  for (const Change& change : changes) {
+    change.live->stored = change.bytes.has_value();
+    change.live->digest = change.digest;
+    charge(*change.live, change.bytes ? change.bytes->size() : 0);
+  }
+  for (LiveState* live : touched_) {
+    live->applied = nullptr;
+    live->base = LiveState::Base::stored;
+    live->saved_base.clear();
+    live->touched = false;
+    if (live->state == nullptr) forget(*live);
+  }
+  touched_.clear();
+  while (over_limit() && oldest_ != nullptr) forget(*oldest_);
+}
+
+void LiveStates::unload(LiveState& live) {
+  if (live.state != nullptr) instance_.free(live.state);
+  live.state = nullptr;
+}
+
+void LiveStates::charge(LiveState& live, std::uint64_t serialized_bytes) {
+  estimated_bytes_ -= live.charged;
+  live.charged = serialized_bytes * bytes_factor + bytes_overhead + live.key.size();
+  estimated_bytes_ += live.charged;
+}
+
+void LiveStates::link_newest(LiveState& live) {
+  live.older = newest_;
+  live.newer = nullptr;
+  (newest_ != nullptr ? newest_->newer : oldest_) = &live;
+  newest_ = &live;
+}
+
+void LiveStates::unlink(LiveState& live) {
+  (live.older != nullptr ? live.older->newer : oldest_) = live.newer;
+  (live.newer != nullptr ? live.newer->older : newest_) = live.older;
+}
+
+void LiveStates::forget(LiveState& live) {
+  unload(live);
+  unlink(live);
+  estimated_bytes_ -= live.charged;
+  states_.erase(std::string_view(live.key));
+}
+
+}  // namespace weir::host

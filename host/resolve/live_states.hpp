@@ -1,0 +1,156 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <tsl/robin_map.h>
+#include <xxhash.h>
+
+#include "base/arena.hpp"
+#include "base/result.hpp"
+#include "resolve/instance.hpp"
+
+namespace weir::host {
+
+/// The port through which the live set reads what was committed.
+class CommittedStates {
+ public:
+  struct State {
+    std::string_view bytes;  ///< valid until the next call
+    std::uint32_t state_version = 0;
+  };
+  virtual ~CommittedStates() = default;
+  virtual Result<std::optional<State>> get(std::string_view key) = 0;
+};
+
+/// One successful call of the open commit, kept so that its State can be rebuilt.
+struct AppliedCall {
+  const weir_record* record = nullptr;  ///< in the open commit's arena
+  AppliedCall* previous = nullptr;      ///< of the same key
+};
+
+/// The State of one key, in the plugin's memory.
+struct LiveState {
+  std::string key;
+  weir_state* state = nullptr;     ///< null after a discard, until the next touch
+  AppliedCall* applied = nullptr;  ///< newest call of the open commit, since `base`
+  /// Where a rebuild starts: what is stored, or a State saved in the middle of the open commit.
+  enum class Base { stored, saved, initial } base = Base::stored;
+  std::string saved_base;
+  bool stored = false;         ///< the store has bytes for it
+  bool touched = false;        ///< listed for the next commit
+  XXH128_hash_t digest{};      ///< of the stored bytes
+  std::uint64_t charged = 0;   ///< what it counts for in the estimate
+  LiveState* older = nullptr;  ///< by last use
+  LiveState* newer = nullptr;
+};
+
+/// The States of one resolver in one task that are live in the plugin.
+///
+/// The promise of a failed call: rebuild() throws the key's State away, loads what was committed
+/// and repeats the key's earlier calls of the open commit with their effects dropped. So a success
+/// costs nothing but a link in a chain, and a failure is exact as long as the resolver is
+/// deterministic.
+///
+/// Bounded by count and by estimated bytes; what the open commit has touched stays. [task]
+class LiveStates {
+ public:
+  struct Limits {
+    std::uint64_t count = 200'000;
+    std::uint64_t bytes = std::uint64_t{256} << 20;
+  };
+  /// A parsed message takes a multiple of its wire bytes; lite messages cannot say how much.
+  static constexpr std::uint64_t bytes_factor = 4;
+  /// Bookkeeping of one live State beside the plugin's own memory.
+  static constexpr std::uint64_t bytes_overhead = 200;
+
+  LiveStates(ResolverInstance& instance, CommittedStates& committed, Limits limits);
+  ~LiveStates();
+  LiveStates(const LiveStates&) = delete;
+  LiveStates& operator=(const LiveStates&) = delete;
+
+  static std::size_t hash(std::string_view key) { return XXH3_64bits(key.data(), key.size()); }
+
+  /// Null: not live. `key_hash` is hash(key).
+  LiveState* find(std::string_view key, std::size_t key_hash) const {
+    const auto found = states_.find(key, key_hash);
+    return found == states_.end() ? nullptr : found->second.get();
+  }
+
+  /// The key's State, loaded where it is not live, and listed for the next commit.
+  Result<LiveState*> touch(std::string_view key, std::size_t key_hash);
+
+  /// Makes sure that `live` is loaded and listed.
+  Result<void> touch(LiveState& live);
+
+  /// The call for `record` succeeded. `record` and `arena` live until committed().
+  void applied(LiveState& live, const weir_record* record, Arena& arena) {
+    live.applied = new (arena.allocate(sizeof(AppliedCall))) AppliedCall{record, live.applied};
+  }
+
+  /// The call that was just applied asked for the State to go.
+  void discard(LiveState& live);
+
+  /// The State as it was after the last applied call. Errc::internal: an earlier call of the key
+  /// did not repeat, so the resolver is not deterministic; the task must halt.
+  Result<void> rebuild(LiveState& live);
+
+  /// The State as it was before the call for `record`, if that is its newest one; for a record that
+  /// has to come again as a whole.
+  Result<void> unapply(LiveState& live, const weir_record* record);
+
+  struct Change {
+    LiveState* live = nullptr;
+    std::optional<std::string_view> bytes;  ///< absent: delete
+    XXH128_hash_t digest{};
+  };
+  /// What the commit has to write, sorted by key; unchanged States are not in it. Bytes in `arena`.
+  Result<std::vector<Change>> changes(Arena& arena);
+
+  /// `changes` are durable: they are what is stored now. Evicts down to the limits.
+  void committed(std::span<const Change> changes);
+
+  std::uint64_t count() const { return states_.size(); }
+  std::uint64_t estimated_bytes() const { return estimated_bytes_; }
+  std::uint64_t touched_count() const { return touched_.size(); }
+  bool over_limit() const {
+    return states_.size() > limits_.count || estimated_bytes_ > limits_.bytes;
+  }
+
+ private:
+  struct Hash {
+    std::size_t operator()(std::string_view key) const { return hash(key); }
+  };
+  using Map =
+      tsl::robin_map<std::string_view, std::unique_ptr<LiveState>, Hash, std::equal_to<>,
+                     std::allocator<std::pair<std::string_view, std::unique_ptr<LiveState>>>,
+                     /*StoreHash=*/true>;
+
+  Result<void> load(LiveState& live);
+  Result<void> repeat(LiveState& live, const AppliedCall& call);
+  void unload(LiveState& live);
+  void charge(LiveState& live, std::uint64_t serialized_bytes);
+  void link_newest(LiveState& live);
+  void unlink(LiveState& live);
+  void forget(LiveState& live);
+
+  ResolverInstance& instance_;
+  CommittedStates& committed_;
+  Limits limits_;
+  Map states_;  // keys point into their LiveState
+  std::vector<LiveState*> touched_;
+  LiveState* oldest_ = nullptr;
+  LiveState* newest_ = nullptr;
+  std::uint64_t estimated_bytes_ = 0;
+  Arena repeat_arena_;
+  PreparedRun repeat_run_;
+};
+
+}  // namespace weir::host

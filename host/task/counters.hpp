@@ -1,0 +1,42 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+namespace weir::host {
+
+/// Why a record does not reach a resolver, or is refused by it; each has a policy on the source.
+enum class SetAside {
+  late,         ///< older than the late-arrival deadline when it arrived
+  undecodable,  ///< its bytes do not fit the source's format and the message type
+  null_value,   ///< it has no value, and the resolver takes a message
+  rejected,     ///< the resolver refused it, or asked for it too often
+  key,          ///< no key, an empty one, or one that is too long
+  misplaced,    ///< its extracted key belongs to another partition
+  count,
+};
+
+/// The word for it in dead letters, metrics and configuration.
+constexpr std::string_view name_of(SetAside kind) {
+  constexpr std::array<std::string_view, static_cast<std::size_t>(SetAside::count)> names{
+      "late", "undecodable", "null_value", "rejected", "key", "misplaced"};
+  return names[static_cast<std::size_t>(kind)];
+}
+
+/// What a task has done since it was opened. Outcomes are per (record, resolver).
+struct Counters {
+  std::uint64_t records = 0;
+  std::uint64_t resolved = 0;
+  std::uint64_t skipped = 0;
+  std::uint64_t features = 0;
+  std::uint64_t dead_letters = 0;
+  std::uint64_t retries = 0;
+  std::array<std::uint64_t, static_cast<std::size_t>(SetAside::count)> set_aside{};
+  std::uint64_t commits = 0;
+
+  Counters& operator+=(const Counters& other);
+};
+
+}  // namespace weir::host

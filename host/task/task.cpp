@@ -1,0 +1,657 @@
+#include "task/task.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include <google/protobuf/descriptor.h>
+
+#include "base/assert.hpp"
+#include "base/limits.hpp"
+#include "publish/commit_id.hpp"
+
+namespace weir::host {
+
+namespace {
+
+class StoredStates final : public CommittedStates {
+ public:
+  StoredStates(TaskStore& store, ResolverId id) : store_(store), id_(id) {}
+
+  Result<std::optional<State>> get(std::string_view key) override {
+    WEIR_TRY(const auto stored, store_.get(id_, key));
+    if (!stored) return std::optional<State>{};
+    return std::optional<State>(State{stored->bytes, stored->state_version});
+  }
+
+ private:
+  TaskStore& store_;
+  ResolverId id_;
+};
+
+std::uint64_t random_nonce() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Task>> Task::open(TaskOptions options, TaskPorts ports) {
+  std::unique_ptr<Task> self(new Task(std::move(options), ports));
+  WEIR_CHECK(self->start());
+  return self;
+}
+
+Task::Task(TaskOptions options, TaskPorts ports)
+    : options_(std::move(options)),
+      ports_(ports),
+      outbox_(options_.sink_names),
+      publishing_outbox_(options_.sink_names) {}
+
+Task::~Task() {
+  if (publishing_) (void)ports_.publisher.wait(*publishing_);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Opening
+
+Result<void> Task::start() {
+  WEIR_TRY(store_, TaskStore::open(options_.store));
+  WEIR_TRY(next_offset_, start_offset());
+  WEIR_CHECK(open_resolvers());
+  WEIR_CHECK(recover());
+  if (!store_->head()) {
+    // The first start decides where the task begins, also if no record comes before the next one.
+    WEIR_CHECK(store_->commit({.head = next_head(), .states = {}, .outbox = {}}));
+  }
+  committed_offset_ = next_offset_;
+  WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, next_offset_));
+  return {};
+}
+
+Result<std::int64_t> Task::start_offset() {
+  const TaskSource& source = options_.source;
+  WEIR_TRY(const OffsetRange range, ports_.log.offsets(source.input));
+  if (!store_->head()) {
+    switch (source.start.kind) {
+      case StartPosition::Kind::earliest:
+        return range.begin;
+      case StartPosition::Kind::latest:
+        return range.end;
+      case StartPosition::Kind::time:
+        return ports_.log.offset_at(source.input, source.start.time_ms);
+    }
+  }
+  const v1::Input& input = store_->head()->inputs(0);
+  const auto refuse = [&](std::string what, std::string_view way_out) {
+    return error(Errc::refused, "task {}: {}; {}", options_.name, what, way_out);
+  };
+  if (input.topic() != source.input.topic) {
+    return refuse(fmt::format("source {} reads topic {}, its State comes from topic {}",
+                              source.name, source.input.topic, input.topic()),
+                  "give the new topic a source of its own, or start with a new state directory");
+  }
+  if (input.partition_count() != source.partition_count) {
+    return refuse(fmt::format("topic {} has {} partitions, the State was made with {}",
+                              input.topic(), source.partition_count, input.partition_count()),
+                  "keys would change their task: start with a new state directory");
+  }
+  if (input.topic_identity() != source.topic_identity) {
+    return refuse(
+        fmt::format("topic {} was deleted and made again since the last run", input.topic()),
+        "its records are others: start with a new state directory");
+  }
+  if (input.next_offset() < range.begin || input.next_offset() > range.end) {
+    return refuse(
+        fmt::format("topic {} partition {} holds offsets {} to {}, the State goes on at {}",
+                    input.topic(), input.partition(), range.begin, range.end, input.next_offset()),
+        "the records in between are gone: restore the log, or start with a new state "
+        "directory");
+  }
+  return input.next_offset();
+}
+
+Result<void> Task::open_resolvers() {
+  std::vector<ResolverSchema> schemas;
+  for (TaskResolver& resolver : options_.resolvers) {
+    const Manifest::Resolver& manifest = *resolver.plugin->manifest().find(resolver.resolver);
+    schemas.push_back(ResolverSchema{
+        resolver.name, resolver.renamed_from, resolver.use, resolver.plugin->manifest().version,
+        manifest.state_type.empty() ? nullptr : resolver.plugin->message(manifest.state_type),
+        manifest.state_version});
+  }
+  const v1::Head here = next_head();
+  const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());
+  WEIR_TRY(const auto ids, store_->register_resolvers(schemas, inputs));
+
+  std::vector<std::string> decoder_types;
+  for (std::size_t i = 0; i < options_.resolvers.size(); ++i) {
+    TaskResolver& resolver = options_.resolvers[i];
+    Stage stage;
+    stage.resolver = &resolver;
+    stage.id = ids[i];
+    WEIR_TRY(stage.instance,
+             ResolverInstance::create(resolver.plugin, resolver.resolver, resolver.settings));
+    if (!stage.instance->stateless()) {
+      keeps_records_ = true;
+      stage.committed = std::make_unique<StoredStates>(*store_, stage.id);
+      stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);
+    }
+    // Two resolvers of one plugin that take the same type share one decoding.
+    const std::string& type = stage.instance->manifest().message_type;
+    const std::string decoder_key = type.empty() ? "" : resolver.plugin->file().sha256 + type;
+    const auto known = std::find(decoder_types.begin(), decoder_types.end(), decoder_key);
+    stage.decoded = static_cast<std::size_t>(known - decoder_types.begin());
+    if (known == decoder_types.end()) {
+      decoder_types.push_back(decoder_key);
+      decoders_.push_back(std::make_unique<SourceDecoder>(std::move(resolver.decoder), type.empty(),
+                                                          options_.source.input));
+    }
+    stages_.push_back(std::move(stage));
+  }
+  decoded_.resize(decoders_.size());
+  return {};
+}
+
+Result<void> Task::recover() {
+  WEIR_TRY(const auto mark, ports_.log.committed(options_.app, options_.source.input));
+  const auto seen = mark ? parse_metadata(mark->metadata) : std::nullopt;
+  if (mark && !seen) {
+    return error(Errc::refused,
+                 "task {}: the log holds a mark \"{}\" for this app that Weir did not write; use "
+                 "another app name",
+                 options_.name, mark->metadata);
+  }
+  WEIR_TRY(const Recovery recovery, reconcile(store_->head(), seen, options_.name));
+  if (!store_->head()) return {};
+
+  for (const v1::SinkCursor& cursor : store_->head()->sinks()) {
+    const auto sink = options_.sinks.lines.find(cursor.sink());
+    if (sink != options_.sinks.lines.end()) WEIR_CHECK(sink->second->restore(cursor.position()));
+  }
+  WEIR_TRY(const auto chunks, store_->outbox());
+  if (chunks.empty()) return {};
+  const std::vector<std::string_view> views(chunks.begin(), chunks.end());
+  if (recovery == Recovery::nothing_pending) {
+    return Publisher::write_lines(options_.sinks, views);
+  }
+  ports_.logger.info("publish", "task {}: publishing commit {} of the last run", options_.name,
+                     store_->head()->commit().sequence());
+  PendingPublication pending;
+  pending.task = options_.name;
+  pending.sinks = &options_.sinks;
+  pending.inputs = {options_.source.input};
+  pending.next_offsets = {next_offset_};
+  pending.id = store_->head()->commit();
+  if (seen) pending.before = *seen;
+  pending.chunks = views;
+  ports_.publisher.submit(pending);
+  return ports_.publisher.wait(pending);
+}
+
+// ---------------------------------------------------------------------------------------------
+// The path of a record
+
+Task::Turn Task::turn() {
+  if (halted_) return Turn::halted;
+  const std::int64_t now_ms = ports_.clock.steady_ms();
+  auto worked = read(now_ms);
+  if (!worked) {
+    halt(std::move(worked).error());
+    return Turn::halted;
+  }
+  if (commit_due(now_ms)) {
+    if (auto committed = commit(); !committed) {
+      halt(std::move(committed).error());
+      return Turn::halted;
+    }
+    return Turn::worked;
+  }
+  return *worked ? Turn::worked : Turn::idle;
+}
+
+Result<bool> Task::read(std::int64_t now_ms) {
+  if (now_ms < retry_at_ms_) return false;
+  WEIR_TRY(const auto records, reader_->fetch({batch_records_max, batch_bytes_max}));
+  if (records.empty()) {
+    next_offset_ = reader_->position();  // may have moved over a gap
+    return false;
+  }
+  if (open_records_ == 0) open_since_ms_ = now_ms;
+  arrival_ms_ = options_.source.arrival_is_record_time ? 0 : ports_.clock.wall_ms();
+  step("fetch");
+  WEIR_CHECK(decode(records));
+  step("decode");
+  WEIR_CHECK(prepare());
+  WEIR_CHECK(resolve(records));
+  step("resolve");
+  return true;
+}
+
+Result<void> Task::decode(std::span<const Record> records) {
+  batch_arena_.reset();
+  Arena& arena = keeps_records_ ? open_arena_ : batch_arena_;
+  for (std::size_t i = 0; i < decoders_.size(); ++i) {
+    decoders_[i]->decode(records, keeps_records_, arena, decoded_[i]);
+  }
+  return {};
+}
+
+Result<void> Task::prepare() {
+  for (Stage& stage : stages_) {
+    stage.next = 0;
+    WEIR_CHECK(stage.instance->prepare(decoded_[stage.decoded].records, batch_arena_, stage.run));
+  }
+  return {};
+}
+
+Result<void> Task::resolve(std::span<const Record> records) {
+  Flow flow = Flow::go_on;
+  for (std::uint32_t i = 0; i < records.size(); ++i) {
+    const OutboxWriter::Position sent = outbox_.position();
+    const Counters counted = counters_;
+    WEIR_TRY(flow, resolve_record(records, i));
+    if (flow != Flow::go_on) {
+      WEIR_CHECK(undo_record(records[i]));
+      outbox_.truncate(sent);
+      counters_ = counted;
+      next_offset_ = records[i].offset;
+      break;
+    }
+    ++counters_.records;
+    ++open_records_;
+    next_offset_ = records[i].offset + 1;
+    if (outbox_.bytes() > options_.commit_bytes) break;
+  }
+  for (Stage& stage : stages_) stage.run.release();
+
+  const bool whole_fetch = next_offset_ == records.back().offset + 1;
+  if (whole_fetch) {
+    next_offset_ = reader_->position();
+  } else {
+    WEIR_CHECK(reader_->seek(next_offset_));
+  }
+  if (flow == Flow::come_again) ++counters_.retries;
+  if (flow == Flow::halt) {
+    WEIR_CHECK(finish_commits());  // what came before the record
+    return pending_halt_;
+  }
+  return {};
+}
+
+Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::uint32_t index) {
+  const Record& record = records[index];
+  for (std::size_t i = 0; i < decoded_.size(); ++i) {
+    DecodedRecords& decoded = decoded_[i];
+    const bool failed = decoded.next_failure < decoded.failures.size() &&
+                        decoded.failures[decoded.next_failure].index == index;
+    const bool null =
+        decoded.next_null < decoded.nulls.size() && decoded.nulls[decoded.next_null] == index;
+    if (!failed && !null) continue;
+    const auto taker = std::find_if(stages_.begin(), stages_.end(),
+                                    [&](const Stage& stage) { return stage.decoded == i; });
+    const Flow flow =
+        failed ? set_aside(SetAside::undecodable, record, &*taker,
+                           decoded.failures[decoded.next_failure++].reason)
+               : set_aside(SetAside::null_value, record, &*taker, "the record has no value (null)");
+    if (null) ++decoded.next_null;
+    if (flow != Flow::go_on) return flow;
+  }
+  for (Stage& stage : stages_) {
+    stage.applied = nullptr;
+    const DecodedRecords& decoded = decoded_[stage.decoded];
+    if (stage.next >= decoded.index.size() || decoded.index[stage.next] != index) continue;
+    const std::size_t at = stage.next++;
+    WEIR_TRY(const Flow flow,
+             resolve_one(stage, record, decoded.records[at], stage.run.records()[at]));
+    if (flow != Flow::go_on) return flow;
+  }
+  if (record.offset == retry_offset_) retry_offset_ = -1;
+  return Flow::go_on;
+}
+
+Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const weir_record& decoded,
+                                     const weir_prepared& prepared) {
+  switch (prepared.verdict) {
+    case WEIR_OK:
+      break;
+    case WEIR_SKIP:
+      ++counters_.skipped;
+      return Flow::go_on;
+    case WEIR_REJECT:
+      return set_aside(SetAside::rejected, record, &stage, from_abi(prepared.reason));
+    case WEIR_FATAL:
+      pending_halt_ =
+          error(Errc::refused, "task {}: resolver {} stopped at offset {}: {}", options_.name,
+                stage.resolver->name, record.offset, from_abi(prepared.reason));
+      return Flow::halt;
+    default:
+      return error(Errc::internal, "resolver {} answered verdict {} from prepare()",
+                   stage.resolver->name, prepared.verdict);
+  }
+
+  const bool has_time = (prepared.flags & WEIR_PREPARED_EVENT_TIME) != 0;
+  const std::int64_t event_time_ms = has_time ? prepared.event_time_ms : record.timestamp_ms;
+  const TaskSource& source = options_.source;
+  if (source.late_arrival_deadline_ms) {
+    const std::int64_t arrival_ms =
+        source.arrival_is_record_time ? record.timestamp_ms : arrival_ms_;
+    if (event_time_ms < arrival_ms - *source.late_arrival_deadline_ms) {
+      return set_aside(SetAside::late, record, &stage,
+                       fmt::format("it is {} ms old and the deadline is {} ms",
+                                   arrival_ms - event_time_ms, *source.late_arrival_deadline_ms));
+    }
+  }
+
+  const bool extracted = (prepared.flags & WEIR_PREPARED_KEY) != 0;
+  const std::string_view key =
+      extracted ? from_abi(prepared.key) : record.key.value_or(std::string_view{});
+  LiveState* live = nullptr;
+  if (!stage.instance->stateless()) {
+    if (key.empty()) {
+      return set_aside(SetAside::key, record, &stage,
+                       extracted    ? "the extracted key is empty"
+                       : record.key ? "the record's key is empty"
+                                    : "the record has no key");
+    }
+    if (key.size() > key_bytes_max) {
+      return set_aside(SetAside::key, record, &stage,
+                       fmt::format("the key has {} B, more than {}", key.size(), key_bytes_max));
+    }
+    if (extracted && source.partition_count > 1 && source.partitioner && key != record.key) {
+      const std::int32_t home = partition_of(*source.partitioner, key, source.partition_count);
+      if (home != source.input.partition) {
+        return set_aside(
+            SetAside::misplaced, record, &stage,
+            fmt::format("key \"{}\" belongs to partition {}, the record came in partition {}: "
+                        "produce with that key, or declare the source's partitioner",
+                        printable(key), home, source.input.partition));
+      }
+    }
+    WEIR_TRY(live, stage.live->touch(key, LiveStates::hash(key)));
+  }
+
+  const weir_status status =
+      stage.instance->resolve(prepared.message, live != nullptr ? live->state : nullptr, decoded,
+                              key, event_time_ms, /*suppress=*/false);
+  if (status == WEIR_OK && !stage.instance->call().limit_hit) [[likely]] {
+    if (live != nullptr) {
+      stage.live->applied(*live, &decoded, open_arena_);
+      stage.applied = live;
+      stage.applied_record = &decoded;
+      if (stage.instance->call().discard) stage.live->discard(*live);
+    }
+    ++counters_.resolved;
+    WEIR_CHECK(emit(stage, key, event_time_ms));
+    return Flow::go_on;
+  }
+
+  // Not a trace of a failed call.
+  const std::string reason = stage.instance->call().reason;
+  const std::int64_t retry_after_ms = stage.instance->call().retry_after_ms;
+  if (live != nullptr) WEIR_CHECK(stage.live->rebuild(*live));
+  switch (status) {
+    case WEIR_SKIP:
+      ++counters_.skipped;
+      return Flow::go_on;
+    case WEIR_OK:  // it went over a limit and did not notice
+    case WEIR_REJECT:
+      return set_aside(SetAside::rejected, record, &stage, reason);
+    case WEIR_RETRY: {
+      if (retry_offset_ != record.offset) retry_attempts_ = 0;
+      retry_offset_ = record.offset;
+      if (++retry_attempts_ >= stage.resolver->retry_attempts_max) {
+        return set_aside(SetAside::rejected, record, &stage,
+                         fmt::format("gave up after {} tries: {}", retry_attempts_, reason));
+      }
+      retry_at_ms_ = ports_.clock.steady_ms() +
+                     std::clamp<std::int64_t>(retry_after_ms, 0, stage.resolver->retry_wait_max_ms);
+      return Flow::come_again;
+    }
+    default:
+      pending_halt_ = error(Errc::refused, "task {}: resolver {} stopped at offset {}: {}",
+                            options_.name, stage.resolver->name, record.offset, reason);
+      return Flow::halt;
+  }
+}
+
+Result<void> Task::undo_record(const Record& record) {
+  for (Stage& stage : stages_) {
+    if (stage.applied == nullptr || stage.applied_record->offset != record.offset) continue;
+    WEIR_CHECK(stage.live->unapply(*stage.applied, stage.applied_record));
+    stage.applied = nullptr;
+  }
+  return {};
+}
+
+Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* stage,
+                           std::string_view reason) {
+  const auto index = static_cast<std::size_t>(kind);
+  ++counters_.set_aside[index];
+  const TaskSource& source = options_.source;
+  switch (source.policies[index]) {
+    case Policy::drop:
+      return Flow::go_on;
+    case Policy::halt:
+      pending_halt_ = error(
+          Errc::refused,
+          "task {}: record at offset {} of topic {} partition {} is {}: {}; fix it, or set "
+          "`{}: dead_letter` on source {}",
+          options_.name, record.offset, source.input.topic, source.input.partition, name_of(kind),
+          reason, kind == SetAside::key ? "rejected" : name_of(kind), source.name);
+      return Flow::halt;
+    case Policy::dead_letter:
+      break;
+  }
+
+  ++counters_.dead_letters;
+  const std::string partition = std::to_string(source.input.partition);
+  const std::string offset = std::to_string(record.offset);
+  const std::string timestamp = std::to_string(record.timestamp_ms);
+  std::vector<Header> headers(record.headers.begin(), record.headers.end());
+  const auto add = [&](std::string_view name, std::string_view value) {
+    headers.push_back({name, value});
+  };
+  add("weir.reason", reason.substr(0, reason_bytes_max));
+  add("weir.error", name_of(kind));
+  add("weir.source", source.name);
+  add("weir.topic", source.input.topic);
+  add("weir.partition", partition);
+  add("weir.offset", offset);
+  add("weir.timestamp_ms", timestamp);
+  add("weir.task", options_.name);
+  if (stage != nullptr) {
+    const Manifest& manifest = stage->resolver->plugin->manifest();
+    add("weir.resolver", stage->resolver->name);
+    add("weir.plugin", manifest.plugin);
+    add("weir.plugin_version", manifest.version);
+  }
+  outbox_.append({.sink = static_cast<std::uint16_t>(options_.sink_names.size() - 1),
+                  .timestamp_ms = record.timestamp_ms,
+                  .key = record.key,
+                  .value = record.value,
+                  .headers = headers});
+  return Flow::go_on;
+}
+
+Result<void> Task::emit(Stage& stage, std::string_view key, std::int64_t event_time_ms) {
+  for (const EmittedFeature& feature : stage.instance->call().features) {
+    const TaskResolver::Output& output = stage.resolver->outputs[feature.output];
+    ++counters_.features;
+    if (!output.sink) continue;
+    OutboxEntry entry{.sink = *output.sink,
+                      .timestamp_ms = event_time_ms,
+                      .key = std::nullopt,
+                      .value = feature.bytes,
+                      .headers = {}};
+    if (feature.has_key) {
+      entry.key = feature.key;
+    } else if (key.data() != nullptr) {
+      entry.key = key;
+    }
+    if (output.printer) {
+      WEIR_TRY(const std::string json, output.printer->print(feature.bytes));
+      entry.value = json;
+      outbox_.append(entry);
+    } else {
+      outbox_.append(entry);
+    }
+  }
+  return {};
+}
+
+// ---------------------------------------------------------------------------------------------
+// Commit and publish
+
+bool Task::commit_due(std::int64_t now_ms) {
+  if (next_offset_ == committed_offset_) return false;
+  const bool must = open_records_ >= options_.commit_records ||
+                    open_arena_.bytes() + outbox_.bytes() >= options_.commit_bytes ||
+                    std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) {
+                      return stage.live != nullptr && stage.live->over_limit();
+                    });
+  if (must) return true;
+  if (open_records_ == 0) return false;  // only a gap was passed; the next commit tells it
+  // A commit would have to wait for the one on its way out: go on with records meanwhile.
+  if (publishing_ && !ports_.publisher.is_done(*publishing_)) return false;
+  return now_ms - open_since_ms_ >= options_.commit_interval_ms;
+}
+
+std::int64_t Task::next_deadline_ms() const {
+  std::int64_t deadline = std::numeric_limits<std::int64_t>::max();
+  if (open_records_ > 0) deadline = open_since_ms_ + options_.commit_interval_ms;
+  if (retry_offset_ >= 0) deadline = std::min(deadline, retry_at_ms_);
+  return deadline;
+}
+
+Result<void> Task::commit() {
+  WEIR_CHECK(await_publication());
+
+  std::vector<StateChange> states;
+  std::vector<std::vector<LiveStates::Change>> changes(stages_.size());
+  std::vector<std::size_t> order(stages_.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return stages_[a].id < stages_[b].id; });
+  save_arena_.reset();
+  for (const std::size_t i : order) {
+    Stage& stage = stages_[i];
+    if (stage.live == nullptr) continue;
+    WEIR_TRY(changes[i], stage.live->changes(save_arena_));
+    for (const LiveStates::Change& change : changes[i]) {
+      states.push_back({stage.id, change.live->key, change.bytes});
+    }
+  }
+  step("save");
+
+  const std::vector<std::string_view> chunks = outbox_.chunks();
+  const v1::Head head = next_head();
+  WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks}));
+  step("commit");
+
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].live != nullptr) stages_[i].live->committed(changes[i]);
+  }
+  ++counters_.commits;
+  open_arena_.reset();
+  open_records_ = 0;
+  committed_offset_ = next_offset_;
+  if (!chunks.empty()) {
+    std::swap(outbox_, publishing_outbox_);
+    publishing_.emplace();
+    publishing_->task = options_.name;
+    publishing_->sinks = &options_.sinks;
+    publishing_->inputs = {options_.source.input};
+    publishing_->next_offsets = {committed_offset_};
+    publishing_->id = head.commit();
+    if (head.published_before().sequence() != 0) publishing_->before = head.published_before();
+    publishing_->chunks = publishing_outbox_.chunks();
+    ports_.publisher.submit(*publishing_);
+    step("submit");
+  }
+  return {};
+}
+
+v1::Head Task::next_head() {
+  v1::Head head;
+  const std::optional<v1::Head>& last = store_->head();
+  v1::CommitId& id = *head.mutable_commit();
+  id.set_lineage(store_->lineage());
+  id.set_sequence(last ? last->commit().sequence() + 1 : 1);
+  id.set_nonce(random_nonce());
+  if (!outbox_.empty()) {
+    *head.mutable_published() = id;
+    if (last && last->has_published()) *head.mutable_published_before() = last->published();
+  } else if (last) {
+    if (last->has_published()) *head.mutable_published() = last->published();
+    if (last->has_published_before()) *head.mutable_published_before() = last->published_before();
+  }
+  v1::Input& input = *head.add_inputs();
+  input.set_topic(options_.source.input.topic);
+  input.set_partition(options_.source.input.partition);
+  input.set_next_offset(next_offset_);
+  input.set_partition_count(options_.source.partition_count);
+  input.set_topic_identity(options_.source.topic_identity);
+  for (const auto& [name, sink] : options_.sinks.lines) {
+    if (sink->position() < 0) continue;
+    v1::SinkCursor& cursor = *head.add_sinks();
+    cursor.set_sink(name);
+    cursor.set_position(sink->position());
+  }
+  return head;
+}
+
+Result<void> Task::await_publication() {
+  if (!publishing_) return {};
+  const Result<void> result = ports_.publisher.wait(*publishing_);
+  publishing_.reset();
+  publishing_outbox_.clear();
+  return result;
+}
+
+Result<void> Task::finish_commits() {
+  if (next_offset_ != committed_offset_) WEIR_CHECK(commit());
+  return await_publication();
+}
+
+bool Task::commit_and_wait() {
+  if (halted_) return false;
+  if (auto done = finish_commits(); !done) halt(std::move(done).error());
+  return !halted_;
+}
+
+bool Task::finish() {
+  if (!commit_and_wait()) return false;
+  const std::optional<v1::Head>& last = store_->head();
+  v1::Head head = *last;
+  head.clear_sinks();
+  for (const v1::SinkCursor& cursor : next_head().sinks()) *head.add_sinks() = cursor;
+  if (auto done = store_->commit({.head = head, .states = {}, .outbox = {}}); !done) {
+    halt(std::move(done).error());
+    return false;
+  }
+  step("acknowledge");
+  return true;
+}
+
+void Task::halt(Error error) {
+  ports_.logger.error("task", "task {} halted: {}", options_.name, error.message);
+  halted_ = std::move(error);
+}
+
+std::uint64_t Task::live_states() const {
+  std::uint64_t count = 0;
+  for (const Stage& stage : stages_) {
+    if (stage.live != nullptr) count += stage.live->count();
+  }
+  return count;
+}
+
+ResolverId Task::resolver_id(std::string_view resolver) const {
+  for (const Stage& stage : stages_) {
+    if (stage.resolver->name == resolver) return stage.id;
+  }
+  return 0;
+}
+
+}  // namespace weir::host

@@ -1,0 +1,213 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/arena.hpp"
+#include "base/clock.hpp"
+#include "base/logger.hpp"
+#include "base/result.hpp"
+#include "commit/task_store.hpp"
+#include "decode/source_decoder.hpp"
+#include "log/log.hpp"
+#include "log/partitioner.hpp"
+#include "publish/feature_format.hpp"
+#include "publish/publisher.hpp"
+#include "resolve/instance.hpp"
+#include "resolve/live_states.hpp"
+#include "task/counters.hpp"
+
+namespace weir::host {
+
+enum class Policy { drop, dead_letter, halt };
+
+/// Where a task that has no State yet begins to read.
+struct StartPosition {
+  enum class Kind { earliest, latest, time } kind = Kind::earliest;
+  std::int64_t time_ms = 0;
+};
+
+/// A source, as one task sees it.
+struct TaskSource {
+  std::string name;
+  TopicPartition input;
+  std::int32_t partition_count = 1;
+  std::string topic_identity;
+  StartPosition start;
+  std::optional<std::int64_t> late_arrival_deadline_ms;  ///< absent: nothing is ever late
+  bool arrival_is_record_time = false;
+  std::optional<Partitioner> partitioner = Partitioner::murmur2;  ///< absent: keys are not checked
+  std::array<Policy, static_cast<std::size_t>(SetAside::count)> policies{};
+};
+
+/// A resolver of the app, as one task uses it.
+struct TaskResolver {
+  std::string name;  ///< in the app's YAML
+  std::string use;   ///< plugin/resolver
+  std::string renamed_from;
+  std::shared_ptr<Plugin> plugin;  // shared with the other tasks: keeps the file mapped
+  std::string resolver;            ///< its name in the plugin
+  std::string settings;            ///< serialized
+  std::unique_ptr<Decoder> decoder;
+  struct Output {
+    std::optional<std::uint16_t> sink;  ///< index into TaskOptions::sink_names; absent: not wanted
+    std::unique_ptr<FeaturePrinter> printer;  ///< null: the bytes go out as they are
+  };
+  std::vector<Output> outputs;  ///< in the order of the manifest
+  std::uint32_t retry_attempts_max = 10;
+  std::int64_t retry_wait_max_ms = 60'000;
+};
+
+struct TaskOptions {
+  std::string app;
+  std::string name;
+  TaskSource source;
+  std::vector<TaskResolver> resolvers;
+  std::vector<std::string> sink_names;  ///< the last one is dead_letter_sink
+  TaskSinks sinks;
+  TaskStore::Options store;
+  LiveStates::Limits live;  ///< for each resolver
+  std::int64_t commit_interval_ms = 100;
+  std::uint64_t commit_records = 200'000;
+  std::uint64_t commit_bytes = std::uint64_t{64} << 20;
+  /// Called after a named step of the path; tests stop the process there. May be empty.
+  std::function<void(std::string_view step)> after_step;
+};
+
+/// What a task lives among; everything outlives it.
+struct TaskPorts {
+  Log& log;
+  Publisher& publisher;
+  Clock& clock;
+  Logger& logger;
+};
+
+/// Partition p of a source with everything that belongs to it: the unit of ownership, order and
+/// commit. One thread at a time.
+///
+/// turn() is the path of a record: log -> decode -> resolve -> commit -> publish. Whatever goes
+/// wrong on it that is not a record's own fault halts the task: it says why, keeps what is
+/// committed, and does nothing more.
+class Task {
+ public:
+  /// Opens the store, checks States against the plugins, publishes what the last run committed but
+  /// did not publish, and stands where the last commit left off.
+  static Result<std::unique_ptr<Task>> open(TaskOptions options, TaskPorts ports);
+  ~Task();
+
+  enum class Turn {
+    worked,  ///< call again
+    idle,    ///< nothing to do before records arrive or next_deadline_ms()
+    halted,
+  };
+  Turn turn();
+
+  /// Commits everything since the last commit and waits until it is published. False: the task is
+  /// or has just been halted.
+  bool commit_and_wait();
+
+  /// commit_and_wait(), and marks the outbox as done, so that the next start finds nothing to do.
+  bool finish();
+
+  const std::string& name() const { return options_.name; }
+  bool halted() const { return halted_.has_value(); }
+  const Error& halt_reason() const { return *halted_; }
+
+  /// Where the next record comes from, and whether everything below `end` has been handled.
+  std::int64_t position() const { return next_offset_; }
+  bool has_reached(std::int64_t end) const { return next_offset_ >= end; }
+
+  /// On Clock::steady_ms(): when turn() has something to do without a new record.
+  std::int64_t next_deadline_ms() const;
+
+  const Counters& counters() const { return counters_; }
+  std::uint64_t live_states() const;
+  TaskStore& store() { return *store_; }
+  ResolverId resolver_id(std::string_view resolver) const;
+
+ private:
+  /// A resolver with its part of the current fetch.
+  struct Stage {
+    TaskResolver* resolver = nullptr;
+    std::unique_ptr<ResolverInstance> instance;
+    ResolverId id = 0;
+    std::unique_ptr<CommittedStates> committed;
+    std::unique_ptr<LiveStates> live;  ///< null: stateless
+    SourceDecoder* decoder = nullptr;
+    std::size_t decoded = 0;  ///< index into decoded_
+    PreparedRun run;
+    std::size_t next = 0;          ///< in run, while walking the records
+    LiveState* applied = nullptr;  ///< by the current record
+    const weir_record* applied_record = nullptr;
+  };
+  /// What the walk over a fetch does after a record.
+  enum class Flow { go_on, come_again, halt };
+
+  Task(TaskOptions options, TaskPorts ports);
+  Result<void> start();
+  Result<void> open_resolvers();
+  Result<std::int64_t> start_offset();
+  Result<void> recover();
+  Result<bool> read(std::int64_t now_ms);
+
+  Result<void> decode(std::span<const Record> records);
+  Result<void> prepare();
+  Result<void> resolve(std::span<const Record> records);
+  Result<Flow> resolve_record(std::span<const Record> records, std::uint32_t index);
+  Result<Flow> resolve_one(Stage& stage, const Record& record, const weir_record& decoded,
+                           const weir_prepared& prepared);
+  Result<void> undo_record(const Record& record);
+  Flow set_aside(SetAside kind, const Record& record, const Stage* stage, std::string_view reason);
+  Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
+
+  bool commit_due(std::int64_t now_ms);
+  Result<void> commit();
+  Result<void> await_publication();
+  Result<void> finish_commits();
+  v1::Head next_head();
+  void halt(Error error);
+  void step(std::string_view name) {
+    if (options_.after_step) options_.after_step(name);
+  }
+
+  TaskOptions options_;
+  TaskPorts ports_;
+  std::unique_ptr<TaskStore> store_;
+  std::unique_ptr<Reader> reader_;
+  std::vector<std::unique_ptr<SourceDecoder>> decoders_;  // one a message type
+  std::vector<DecodedRecords> decoded_;                   // beside decoders_
+  std::vector<Stage> stages_;
+  bool keeps_records_ = false;  // some resolver has State that may have to be rebuilt
+
+  // The open commit.
+  Arena open_arena_;   // its records, for rebuilding
+  Arena batch_arena_;  // the current fetch: keys, reasons
+  OutboxWriter outbox_;
+  std::uint64_t open_records_ = 0;
+  std::int64_t open_since_ms_ = 0;
+  std::int64_t next_offset_ = 0;
+  std::int64_t committed_offset_ = 0;
+  std::int64_t arrival_ms_ = 0;
+
+  // The commit on its way out.
+  Arena save_arena_;
+  OutboxWriter publishing_outbox_;
+  std::optional<PendingPublication> publishing_;
+
+  // A record that has to come again.
+  std::int64_t retry_at_ms_ = 0;
+  std::int64_t retry_offset_ = -1;
+  std::uint32_t retry_attempts_ = 0;
+
+  Error pending_halt_;  // why the walk over a fetch stopped
+  Counters counters_;
+  std::optional<Error> halted_;
+};
+
+}  // namespace weir::host
