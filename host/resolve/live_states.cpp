@@ -145,8 +145,7 @@ Result<std::vector<LiveStates::Change>> LiveStates::changes(Arena& arena) {
   std::vector<Change> changes;
   changes.reserve(touched_.size());
   for (LiveState* live : touched_) {
-    const bool nothing_applied = live->applied == nullptr && live->base == LiveState::Base::stored;
-    if (nothing_applied) continue;
+    if (!has_changed(*live)) continue;
     if (live->state == nullptr) {
       if (live->stored) changes.push_back({live, std::nullopt, {}});
       continue;
@@ -159,6 +158,19 @@ Result<std::vector<LiveStates::Change>> LiveStates::changes(Arena& arena) {
   std::sort(changes.begin(), changes.end(),
             [](const Change& a, const Change& b) { return a.live->key < b.live->key; });
   return changes;
+}
+
+Result<std::optional<std::string>> LiveStates::peek(std::string_view key) {
+  const LiveState* live = find(key, hash(key));
+  if (live == nullptr || !has_changed(*live)) {
+    WEIR_TRY(const auto stored, committed_.get(key));
+    if (!stored) return std::optional<std::string>{};
+    return std::optional<std::string>(stored->bytes);
+  }
+  if (live->state == nullptr) return std::optional<std::string>{};
+  repeat_arena_.reset();
+  WEIR_TRY(const auto bytes, instance_.save(live->state, key, repeat_arena_));
+  return std::optional<std::string>(bytes);
 }
 
 void LiveStates::committed(std::span<const Change> changes) {

@@ -117,6 +117,10 @@ class LiveStates {
   /// `changes` are durable: they are what is stored now. Evicts down to the limits.
   void committed(std::span<const Change> changes);
 
+  /// The State of a key as the last successful call left it, serialized; absent: none. Loads
+  /// nothing into the live set.
+  Result<std::optional<std::string>> peek(std::string_view key);
+
   std::uint64_t count() const { return states_.size(); }
   std::uint64_t estimated_bytes() const { return estimated_bytes_; }
   std::uint64_t touched_count() const { return touched_.size(); }
@@ -133,6 +137,9 @@ class LiveStates {
                      std::allocator<std::pair<std::string_view, std::unique_ptr<LiveState>>>,
                      /*StoreHash=*/true>;
 
+  static bool has_changed(const LiveState& live) {
+    return live.applied != nullptr || live.base != LiveState::Base::stored;
+  }
   Result<void> load(LiveState& live);
   Result<void> repeat(LiveState& live, const AppliedCall& call);
   void unload(LiveState& live);

@@ -123,6 +123,9 @@ Result<void> Task::open_resolvers() {
   const v1::Head here = next_head();
   const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());
   WEIR_TRY(const auto ids, store_->register_resolvers(schemas, inputs));
+  for (const std::string& note : store_->notes()) {
+    ports_.logger.info("commit", "task {}: {}", options_.name, note);
+  }
 
   std::vector<std::string> decoder_types;
   for (std::size_t i = 0; i < options_.resolvers.size(); ++i) {
@@ -171,6 +174,7 @@ Result<void> Task::recover() {
   }
   WEIR_TRY(const auto chunks, store_->outbox());
   if (chunks.empty()) return {};
+  outbox_stored_ = true;
   const std::vector<std::string_view> views(chunks.begin(), chunks.end());
   if (recovery == Recovery::nothing_pending) {
     return Publisher::write_lines(options_.sinks, views);
@@ -547,6 +551,7 @@ Result<void> Task::commit() {
   const std::vector<std::string_view> chunks = outbox_.chunks();
   const v1::Head head = next_head();
   WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks}));
+  outbox_stored_ = !chunks.empty();
   step("commit");
 
   for (std::size_t i = 0; i < stages_.size(); ++i) {
@@ -622,14 +627,13 @@ bool Task::commit_and_wait() {
 
 bool Task::finish() {
   if (!commit_and_wait()) return false;
-  const std::optional<v1::Head>& last = store_->head();
-  v1::Head head = *last;
-  head.clear_sinks();
-  for (const v1::SinkCursor& cursor : next_head().sinks()) *head.add_sinks() = cursor;
-  if (auto done = store_->commit({.head = head, .states = {}, .outbox = {}}); !done) {
+  if (!outbox_stored_) return true;
+  // An empty commit: its outbox replaces the one that is out, its head knows how far the sinks are.
+  if (auto done = store_->commit({.head = next_head(), .states = {}, .outbox = {}}); !done) {
     halt(std::move(done).error());
     return false;
   }
+  outbox_stored_ = false;
   step("acknowledge");
   return true;
 }
@@ -647,11 +651,11 @@ std::uint64_t Task::live_states() const {
   return count;
 }
 
-ResolverId Task::resolver_id(std::string_view resolver) const {
-  for (const Stage& stage : stages_) {
-    if (stage.resolver->name == resolver) return stage.id;
+Result<std::optional<std::string>> Task::state(std::string_view resolver, std::string_view key) {
+  for (Stage& stage : stages_) {
+    if (stage.resolver->name == resolver && stage.live != nullptr) return stage.live->peek(key);
   }
-  return 0;
+  return std::optional<std::string>{};
 }
 
 }  // namespace weir::host

@@ -128,8 +128,11 @@ class Task {
 
   const Counters& counters() const { return counters_; }
   std::uint64_t live_states() const;
-  TaskStore& store() { return *store_; }
-  ResolverId resolver_id(std::string_view resolver) const;
+
+  /// For the TestDriver. The State of a key as the last successful call left it; absent: none.
+  Result<std::optional<std::string>> state(std::string_view resolver, std::string_view key);
+  /// What the open commit will send out, as read_outbox() takes it. Until the next turn().
+  std::vector<std::string_view> open_outbox() const { return outbox_.chunks(); }
 
  private:
   /// A resolver with its part of the current fetch.
@@ -196,6 +199,7 @@ class Task {
   std::int64_t arrival_ms_ = 0;
 
   // The commit on its way out.
+  bool outbox_stored_ = false;  // the store's newest outbox has entries
   Arena save_arena_;
   OutboxWriter publishing_outbox_;
   std::optional<PendingPublication> publishing_;
