@@ -318,10 +318,10 @@ void TestDriver::pipe(std::string_view source, const google::protobuf::MessageLi
     throw TestDriverError("a message of type " + message.GetTypeName() + " is not complete");
   }
   switch (impl_->source(source).format()) {
-    case host::config::v1::JSON:
+    case config::v1::JSON:
       value = or_throw(FeaturePrinter(impl_->message_type(message.GetTypeName())).print(value));
       break;
-    case host::config::v1::PROTOBUF:
+    case config::v1::PROTOBUF:
       break;
     default:
       throw TestDriverError("source " + std::string(source) + " takes neither json nor protobuf");
@@ -405,12 +405,12 @@ std::vector<std::string> TestDriver::feature_bytes(const std::string& type) cons
     if (types.size() > 1) {
       throw TestDriverError("sink " + sink + " gets features of several types; use emitted()");
     }
-    const host::config::v1::Sink& config = impl_->config.app().sinks().at(sink);
+    const config::v1::Sink& target = impl_->config.app().sinks().at(sink);
     std::unique_ptr<Decoder> from_json;
-    if (config.format() == host::config::v1::JSON) {
+    if (target.format() == config::v1::JSON) {
       from_json = or_throw(make_decoder({.kind = Format::Kind::json}, match->second));
     }
-    impl_->visit_sink(sink, config.topic(), [&](const Record& record) {
+    impl_->visit_sink(sink, target.topic(), [&](const Record& record) {
       Arena arena;
       const std::string_view value = record.value.value_or("");
       found.emplace_back(from_json ? or_throw(from_json->decode(value, arena)) : value);
