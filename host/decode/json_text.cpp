@@ -63,7 +63,7 @@ constexpr std::array<std::uint8_t, 256> base64_table = make_base64_table();
 
 }  // namespace
 
-std::optional<SecondsAndNanos> parse_timestamp(std::string_view text) {
+std::optional<SecondsAndNanos> parse_json_timestamp(std::string_view text) {
   Scanner scan{text};
   unsigned year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0;
   SecondsAndNanos out;
@@ -94,7 +94,7 @@ std::optional<SecondsAndNanos> parse_timestamp(std::string_view text) {
   return out;
 }
 
-std::optional<SecondsAndNanos> parse_duration(std::string_view text) {
+std::optional<SecondsAndNanos> parse_json_duration(std::string_view text) {
   Scanner scan{text};
   const bool negative = scan.character('-');
   SecondsAndNanos out;

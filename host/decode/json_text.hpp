@@ -16,10 +16,10 @@ struct SecondsAndNanos {
 
 /// RFC 3339 such as 1972-01-01T10:00:20.021Z or with an offset; years 1 to 9999, at most 9 digits
 /// of fraction, T and Z in upper case, no leap seconds.
-std::optional<SecondsAndNanos> parse_timestamp(std::string_view text);
+std::optional<SecondsAndNanos> parse_json_timestamp(std::string_view text);
 
 /// Seconds such as -1.5s, at most 9 digits of fraction, at most 315,576,000,000 s either way.
-std::optional<SecondsAndNanos> parse_duration(std::string_view text);
+std::optional<SecondsAndNanos> parse_json_duration(std::string_view text);
 
 /// Either alphabet (not both at once), with or without padding. Writes at most
 /// base64_bytes_max(text) bytes; returns how many.

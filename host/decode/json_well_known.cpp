@@ -35,7 +35,7 @@ bool JsonWalk::time(const FieldPlan& plan, Value& value, std::string_view token)
   if (!begins_with(token, '"')) return fail_expected(expected_value(plan), token);
   if (!unquote(value, token, text)) return false;
   const auto parsed =
-      plan.kind == FieldKind::timestamp ? parse_timestamp(text) : parse_duration(text);
+      plan.kind == FieldKind::timestamp ? parse_json_timestamp(text) : parse_json_duration(text);
   if (!parsed) return fail_expected(expected_value(plan), token);
   out_.tag(seconds_tag, 1);
   out_.varint(static_cast<std::uint64_t>(parsed->seconds));
