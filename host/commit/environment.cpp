@@ -1,6 +1,7 @@
 #include "commit/environment.hpp"
 
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cstring>
 #include <mutex>
 #include <set>
+#include <tuple>
 #include <utility>
 
 namespace weir::host {
@@ -20,11 +22,15 @@ constexpr unsigned readers_max = 1024;
 constexpr unsigned databases_max = 512;
 // Group members may read along (a reader has to write its slot into lock.mdb); the umask decides.
 constexpr mdb_mode_t file_mode = 0660;
+// 64 bytes a reader and a page for the rest, rounded up.
+constexpr off_t lock_file_bytes = off_t{64} * readers_max + 4096;
 
-// LMDB's rule "once per process" is one about the process, so this state is the process's too.
+// LMDB's rule "once per process" is one about the process, so this state is the process's too. The
+// pid is part of it because a forked child starts with a copy and has opened nothing itself.
 struct Registry {
+  using Entry = std::tuple<pid_t, std::uint64_t, std::uint64_t>;
   std::mutex mutex;
-  std::set<std::pair<std::uint64_t, std::uint64_t>> open;
+  std::set<Entry> open;
 };
 Registry& registry() {
   static Registry instance;
@@ -48,6 +54,30 @@ std::filesystem::path mount_point(const std::filesystem::path& path) {
   return at;
 }
 
+bool at_file_size_limit(const std::filesystem::path& directory) {
+  struct rlimit limit {};
+  std::error_code code;
+  const std::uintmax_t size = std::filesystem::file_size(directory / "data.mdb", code);
+  return !code && ::getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+         size + (std::uintmax_t{1} << 20) > limit.rlim_cur;
+}
+
+// LMDB writes lock.mdb through a shared map of a sparse file. On a full disk the first touch of a
+// page would be SIGBUS, so its blocks are taken here, where that is an error.
+Result<void> reserve_lock_file(const std::filesystem::path& directory) {
+  const std::filesystem::path path = directory / "lock.mdb";
+  const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, file_mode);
+  if (fd < 0) {
+    if (errno != ENOSPC && errno != EDQUOT) return {};  // LMDB will say what is wrong
+    return host::error(Errc::full, "cannot open {}: {}", path.string(), std::strerror(errno));
+  }
+  const int code = ::fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, lock_file_bytes) == 0 ? 0 : errno;
+  ::close(fd);
+  if (code != ENOSPC && code != EDQUOT) return {};  // or the file system cannot reserve
+  return host::error(Errc::full, "no room for {}: {} ({}); make room and start again",
+                     path.string(), std::strerror(code), mount_point(directory).string());
+}
+
 }  // namespace
 
 std::string readable_bytes(std::uint64_t bytes) {
@@ -58,14 +88,14 @@ std::string readable_bytes(std::uint64_t bytes) {
   return fmt::format("{:.4g} {}", value, units[unit]);
 }
 
-Environment::Environment(MDB_env* env, std::filesystem::path directory, std::uint64_t device,
-                         std::uint64_t inode)
-    : env_(env), directory_(std::move(directory)), device_(device), inode_(inode) {}
+Environment::Environment(MDB_env* env, std::filesystem::path directory, std::int32_t pid,
+                         std::uint64_t device, std::uint64_t inode)
+    : env_(env), directory_(std::move(directory)), pid_(pid), device_(device), inode_(inode) {}
 
 Environment::~Environment() {
   mdb_env_close(env_);
   const std::lock_guard lock(registry().mutex);
-  registry().open.erase({device_, inode_});
+  registry().open.erase({pid_, device_, inode_});
 }
 
 Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
@@ -74,7 +104,7 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
   if (::stat(path.c_str(), &directory) != 0) {
     return host::error(Errc::io, "cannot open {}: {}", path, std::strerror(errno));
   }
-  const std::pair<std::uint64_t, std::uint64_t> identity{directory.st_dev, directory.st_ino};
+  const Registry::Entry identity{::getpid(), directory.st_dev, directory.st_ino};
   {
     const std::lock_guard lock(registry().mutex);
     if (!registry().open.insert(identity).second) {
@@ -82,7 +112,7 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
     }
   }
   struct Unregister {
-    std::pair<std::uint64_t, std::uint64_t> identity;
+    Registry::Entry identity;
     bool armed = true;
     ~Unregister() {
       if (!armed) return;
@@ -91,6 +121,7 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
     }
   } unregister{identity};
 
+  if (options.locking) WEIR_CHECK(reserve_lock_file(options.directory));
   MDB_env* raw = nullptr;
   if (const int code = mdb_env_create(&raw); code != 0) {
     return host::error(Errc::io, "cannot open {}: {}", path, mdb_strerror(code));
@@ -144,8 +175,9 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
   int dead = 0;
   if (options.locking) mdb_reader_check(raw, &dead);
   unregister.armed = false;
-  return std::unique_ptr<Environment>(
-      new Environment(env.release(), options.directory, identity.first, identity.second));
+  return std::unique_ptr<Environment>(new Environment(env.release(), options.directory,
+                                                      std::get<0>(identity), std::get<1>(identity),
+                                                      std::get<2>(identity)));
 }
 
 Result<MDB_txn*> Environment::begin_read() {
@@ -176,12 +208,12 @@ Error Environment::error(int code, std::string_view doing) const {
   struct statvfs disk {};
   const bool known = ::statvfs(path.c_str(), &disk) == 0;
   const std::uint64_t available = known ? std::uint64_t{disk.f_bavail} * disk.f_frsize : 0;
+  const bool limited = code == EFBIG || (code == EIO && at_file_size_limit(directory_));
   const bool short_write = code == EIO && known && available < std::uint64_t{1} << 20;
-  if (code == ENOSPC || code == EDQUOT || code == EFBIG || short_write) {
-    const char* why = code == EDQUOT  ? "the disk quota is used up"
-                      : code == EFBIG ? "the file may not grow further (ulimit -f or a limit of "
-                                        "the file system)"
-                                      : "the file system is full";
+  if (code == ENOSPC || code == EDQUOT || limited || short_write) {
+    const char* why = code == EDQUOT ? "the disk quota is used up"
+                      : limited      ? "the file may not grow further (ulimit -f)"
+                                     : "the file system is full";
     return host::error(
         Errc::full,
         "{}: no room for {}: {} ({}, {} free); make room and start again; nothing of "

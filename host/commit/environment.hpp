@@ -57,12 +57,13 @@ class Environment {
   Space space() const;
 
  private:
-  Environment(MDB_env* env, std::filesystem::path directory, std::uint64_t device,
+  Environment(MDB_env* env, std::filesystem::path directory, std::int32_t pid, std::uint64_t device,
               std::uint64_t inode);
   std::string stale_readers() const;
 
   MDB_env* env_;
   std::filesystem::path directory_;
+  std::int32_t pid_;
   std::uint64_t device_;
   std::uint64_t inode_;
 };

@@ -264,7 +264,8 @@ class Comparison {
         findings.push_back(fmt::format("{} was {} a oneof, is {} one now; leave it where it was",
                                        name(old_field), old_oneof == nullptr ? "outside" : "inside",
                                        new_oneof == nullptr ? "outside" : "inside"));
-      } else if (old_oneof != nullptr && survivor(*old_oneof, now) != new_oneof) {
+      } else if (old_oneof != nullptr && (survivor(*old_oneof, now) != new_oneof ||
+                                          survivor(*new_oneof, before) != old_oneof)) {
         findings.push_back(fmt::format("{} was in the oneof {}, is in {}; leave it where it was",
                                        name(old_field), old_oneof->name(), new_oneof->name()));
       }

@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <optional>
 #include <utility>
 
@@ -17,6 +18,8 @@
 
 namespace weir::host {
 namespace {
+
+constexpr int attempts_max = 10;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -54,6 +57,17 @@ Error in_use(const std::filesystem::path& path, int fd) {
                "the state directory {} is in use by app {} (pid {} on {}); stop that process, or "
                "set state.path of this app to a directory of its own",
                path.string(), holder.app, holder.pid, holder.host);
+}
+
+// A reader without a slot (StateReader) holds a shared lock for the length of one page. That must
+// not look like a second host.
+bool take(int fd) {
+  for (int attempt = 0;; ++attempt) {
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return true;
+    if (errno != EWOULDBLOCK || attempt == attempts_max) return false;
+    const timespec pause{0, 10'000'000};
+    ::nanosleep(&pause, nullptr);
+  }
 }
 
 Result<void> check_owner(const std::filesystem::path& path, const std::string& app) {
@@ -119,7 +133,7 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesyst
     return error(Errc::io, "cannot open {}: {}", file.string(), std::strerror(errno));
   }
   std::unique_ptr<StateDirectory> held(new StateDirectory(path, fd));
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+  if (!take(fd)) {
     const Error refusal = errno == EWOULDBLOCK ? in_use(path, fd)
                                                : error(Errc::io, "cannot lock {}: {}",
                                                        file.string(), std::strerror(errno));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -14,7 +15,11 @@ namespace weir::host {
 
 /// Reads the States of all tasks below a state directory, while a host runs on it or not, without
 /// any plugin: JSON comes from the descriptors stored beside the States. Short read transactions,
-/// so that a slow consumer never makes the file grow. One thread.
+/// so that a slow consumer never makes the file grow: what list() visits is consistent page by page
+/// (256 States), not as a whole. Cannot read a task that this process itself has open. One thread.
+///
+/// A reader writes its slot into a task's lock.mdb. Where it may not, it reads without one, which
+/// is safe only while no host runs; with one running, that is Errc::refused.
 class StateReader {
  public:
   struct ResolverInfo {
@@ -30,6 +35,7 @@ class StateReader {
     std::string bytes;
     std::string type;
     std::uint32_t state_version = 0;
+    std::uint32_t schema = 0;  ///< of the task; what to_json() reads the bytes with
   };
 
   /// Errc::not_found: no state directory, or no State in it yet.
@@ -40,14 +46,18 @@ class StateReader {
   Result<std::vector<ResolverInfo>> resolvers();
 
   /// Every State of `key` (empty `resolver`: of all resolvers), in all tasks.
+  /// Errc::not_found: no task knows `resolver`. No State for the key is not an error.
   Result<std::vector<Entry>> get(std::string_view resolver, std::string_view key);
 
   /// Calls `visit` for every State whose key starts with `prefix`, by task, resolver and key, until
-  /// it returns false.
+  /// it returns false. No transaction is open meanwhile: `visit` may take its time, and may call
+  /// to_json().
   Result<void> list(std::string_view resolver, std::string_view prefix,
                     const std::function<bool(const Entry&)>& visit);
 
-  /// proto3 JSON of a State through the descriptors stored beside it.
+  /// One line of proto3 JSON through the descriptors the State was written with: lowerCamelCase
+  /// names, enums by name, 64-bit integers as strings, bytes in base64, map entries sorted by key,
+  /// fields at their default left out.
   Result<std::string> to_json(const Entry& entry);
 
  private:

@@ -114,7 +114,8 @@ struct TaskStore::Impl {
   Result<void> check(const CommitRequest& request) const;
   int put_states(MDB_txn* txn, std::span<const StateChange> changes);
   int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
-  int write(MDB_txn* txn, const CommitRequest& request);
+  int write_rows(MDB_txn* txn, const CommitRequest& request);
+  int write_all(const CommitRequest& request);
 };
 
 template <typename Message>
@@ -467,7 +468,15 @@ int TaskStore::Impl::put_outbox(MDB_txn* txn, std::span<const std::string_view> 
   return 0;
 }
 
-int TaskStore::Impl::write(MDB_txn* txn, const CommitRequest& request) {
+int TaskStore::Impl::write_all(const CommitRequest& request) {
+  MDB_txn* raw = nullptr;
+  if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) return code;
+  Transaction txn(raw);
+  const int code = write_rows(raw, request);
+  return code != 0 ? code : txn.commit();
+}
+
+int TaskStore::Impl::write_rows(MDB_txn* txn, const CommitRequest& request) {
   step("begun");
   if (const int code = put_states(txn, request.states); code != 0) return code;
   step("states_put");
@@ -481,23 +490,18 @@ int TaskStore::Impl::write(MDB_txn* txn, const CommitRequest& request) {
 Result<void> TaskStore::commit(const CommitRequest& request) {
   Impl& impl = *impl_;
   WEIR_CHECK(impl.check(request));
-  const auto failed = [&](int code) {
-    return impl.environment->error(
-        code, fmt::format("commit {} of {}", request.head.commit().sequence(), impl.where()));
-  };
   // Before the transaction: pages that only dead readers held can serve this commit already.
   if (impl.commit_count++ % commits_between_reader_checks == 0) {
     impl.environment->free_dead_readers();
   }
-  MDB_txn* raw = nullptr;
-  if (const int code = mdb_txn_begin(impl.environment->get(), nullptr, 0, &raw); code != 0) {
-    return failed(code);
+  int code = impl.write_all(request);
+  // A reader that died a moment ago may be all that is in the way.
+  if (code == MDB_MAP_FULL && impl.environment->free_dead_readers() > 0) {
+    code = impl.write_all(request);
   }
-  {
-    Transaction txn(raw);
-    int code = impl.write(raw, request);
-    if (code == 0) code = txn.commit();
-    if (code != 0) return failed(code);
+  if (code != 0) {
+    return impl.environment->error(
+        code, fmt::format("commit {} of {}", request.head.commit().sequence(), impl.where()));
   }
   impl.step("committed");
   impl.outbox_rows = request.outbox.size();

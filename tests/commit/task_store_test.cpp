@@ -63,4 +63,100 @@ TEST_CASE("task store: a commit replaces the outbox of the one before and can de
   CHECK(good(one.store->outbox()).empty());
 }
 
+TEST_CASE("task store: what is no commit is refused before anything is written") {
+  const TempDir dir;
+  OneResolver one(options_in(dir / "task"));
+  good(one.put("ana", "A"));
+
+  CHECK(bad(one.put("", "x")).code == Errc::invalid);
+  CHECK(bad(one.put(std::string(key_bytes_max + 1, 'k'), "x")).code == Errc::invalid);
+  CHECK(bad(one.store->get(one.id, "")).code == Errc::invalid);
+  CHECK(bad(one.store->get(one.id, std::string(key_bytes_max + 1, 'k'))).code == Errc::invalid);
+  v1::Head again = *one.store->head();
+  CHECK(bad(one.store->commit({again, {}, {}})).code == Errc::internal);
+  v1::Head foreign = one.next_head();
+  foreign.mutable_commit()->set_lineage(one.store->lineage() + 1);
+  CHECK(bad(one.store->commit({foreign, {}, {}})).code == Errc::internal);
+
+  good(one.put(std::string(key_bytes_max, 'k'), "longest"));
+  CHECK(one.get(std::string(key_bytes_max, 'k')) == "longest");
+  CHECK(one.store->head()->commit().sequence() == 2);
+}
+
+TEST_CASE("task store: a State of 100 MB goes in and out") {
+  const TempDir dir;
+  TaskStore::Options options = options_in(dir / "task");
+  options.sync = false;
+  std::string big(100'000'000, 'b');
+  for (std::size_t i = 0; i < big.size(); i += 4093) big[i] = static_cast<char>(i);
+  {
+    OneResolver one(options);
+    good(one.put("big", big));
+    CHECK(bad(one.put("bigger", std::string(state_bytes_max + 1, 'x'))).code == Errc::invalid);
+    good(one.put("small", "s"));
+  }
+
+  OneResolver one(options);
+  const bool same = good(one.store->get(one.id, "big"))->bytes == big;
+
+  CHECK(same);
+  CHECK(one.get("small") == "s");
+}
+
+TEST_CASE("task store: an unchanged view of a State can be committed again") {
+  const TempDir dir;
+  OneResolver one(options_in(dir / "task"));
+  good(one.commit(
+      {{one.id, "ana", "A"}, {one.id, "bob", std::string_view(std::string(9000, 'B'))}}));
+
+  const auto bob = good(one.store->get(one.id, "bob"));
+  good(one.commit({{one.id, "ana", bob->bytes}, {one.id, "bob", bob->bytes}}));
+
+  CHECK(one.get("ana") == std::string(9000, 'B'));
+  CHECK(one.get("bob") == std::string(9000, 'B'));
+}
+
+TEST_CASE("task store: several resolvers keep their States apart") {
+  const TempDir dir;
+  const auto store = good(TaskStore::open(options_in(dir / "task")));
+  const ResolverSchema both[] = {test::ips_resolver("one"), test::ips_resolver("two")};
+  const auto ids = good(store->register_resolvers(both, {}));
+  v1::Head head;
+  head.mutable_commit()->set_lineage(store->lineage());
+  head.mutable_commit()->set_sequence(1);
+  const StateChange states[] = {{ids[0], "a", "1a"}, {ids[0], "b", "1b"}, {ids[1], "a", "2a"}};
+
+  good(store->commit({head, states, {}}));
+
+  CHECK(good(store->get(ids[0], "a"))->bytes == "1a");
+  CHECK(good(store->get(ids[0], "b"))->bytes == "1b");
+  CHECK(good(store->get(ids[1], "a"))->bytes == "2a");
+  CHECK_FALSE(good(store->get(ids[1], "b")).has_value());
+}
+
+TEST_CASE("task store: an environment is open once in a process") {
+  const TempDir dir;
+  auto store = good(TaskStore::open(options_in(dir / "task")));
+  std::filesystem::create_directory_symlink(dir / "task", dir / "link");
+
+  CHECK(bad(TaskStore::open(options_in(dir / "task"))).code == Errc::refused);
+  CHECK(bad(TaskStore::open(options_in(dir / "link"))).code == Errc::refused);
+
+  store.reset();
+  good(TaskStore::open(options_in(dir / "link")));
+}
+
+TEST_CASE("task store: the environment of another app or task is refused") {
+  const TempDir dir;
+  good(TaskStore::open(options_in(dir / "task")));
+  TaskStore::Options options = options_in(dir / "task");
+  options.app = "bank";
+  const Error app = bad(TaskStore::open(options));
+  CHECK(app.code == Errc::refused);
+  CHECK(app.message.find("belongs to task visits-0 of app shop") != std::string::npos);
+  options = options_in(dir / "task");
+  options.task = "visits-1";
+  CHECK(bad(TaskStore::open(options)).code == Errc::refused);
+}
+
 }  // namespace weir::host
