@@ -11,8 +11,8 @@
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
 #include "resolve/call.hpp"
-#include "resolve/plugin_copy.hpp"
 #include "resolve/plugin_bytes.hpp"
+#include "resolve/plugin_copy.hpp"
 #include "resolve/plugin_lint.hpp"
 #include "resolve/schemas.hpp"
 

@@ -18,11 +18,14 @@
 #define ZOO_MANIFEST_TEXT ZOO_HEADER(ZOO_ABI, "0") ZOO_RESOLVER("zoo.Count")
 
 /* ZOO_FILE_SET names the serialized descriptors of zoo.proto. */
-#define ZOO_SCHEMAS                                                          \
-  __asm__(".section " WEIR_SCHEMAS_SECTION ",\"a\",@progbits\n.incbin \"" \
-          ZOO_FILE_SET "\"\n.previous\n");
+#define ZOO_SCHEMAS                                                                    \
+  __asm__(".section " WEIR_SCHEMAS_SECTION ",\"a\",@progbits\n.incbin \"" ZOO_FILE_SET \
+          "\"\n.previous\n");
 
 #define ZOO_UNUSED __attribute__((unused))
+
+/* Address 0, where neither the compiler nor a sanitizer sees it coming. */
+ZOO_UNUSED static void* volatile zoo_null = NULL;
 
 struct weir_instance {
   const weir_host* host;
@@ -123,8 +126,7 @@ ZOO_UNUSED static void zoo_state_free(weir_instance* instance, weir_state* state
   free(state);
 }
 
-ZOO_UNUSED static weir_status zoo_emit(weir_instance* instance, weir_call* call,
-                                       uint64_t records) {
+ZOO_UNUSED static weir_status zoo_emit(weir_instance* instance, weir_call* call, uint64_t records) {
   uint8_t encoded[11];
   const weir_bytes absent = {NULL, 0};
   const size_t size = zoo_encode(records, encoded);
@@ -140,33 +142,34 @@ ZOO_UNUSED static weir_status zoo_resolve(weir_instance* instance, const weir_me
   return zoo_emit(instance, call, ++state->records);
 }
 
-#define ZOO_GOOD_RESOLVER                                                                      \
-  .struct_size = sizeof(weir_resolver), .name = "count", .create = zoo_create,                 \
-  .destroy = zoo_destroy, .prepare = zoo_prepare, .batch_free = zoo_batch_free,                \
-  .state_load = zoo_state_load, .state_save = zoo_state_save, .state_free = zoo_state_free,    \
+#define ZOO_GOOD_RESOLVER                                                                   \
+  .struct_size = sizeof(weir_resolver), .name = "count", .create = zoo_create,              \
+  .destroy = zoo_destroy, .prepare = zoo_prepare, .batch_free = zoo_batch_free,             \
+  .state_load = zoo_state_load, .state_save = zoo_state_save, .state_free = zoo_state_free, \
   .resolve = zoo_resolve
-#define ZOO_GOOD_TABLE                                                             \
-  .struct_size = sizeof(weir_plugin_table), .abi_major = WEIR_ABI_MAJOR,           \
+#define ZOO_GOOD_TABLE                                                   \
+  .struct_size = sizeof(weir_plugin_table), .abi_major = WEIR_ABI_MAJOR, \
   .abi_minor = WEIR_ABI_MINOR, .resolver_count = 1, .resolvers = zoo_resolvers
 
 /* The resolver, with what a file of the zoo sets otherwise: ZOO_TABLE(.resolve = my_resolve) */
-#define ZOO_TABLE(...)                                                     \
+#define ZOO_TABLE(...)                                                          \
   static const weir_resolver zoo_resolver = {ZOO_GOOD_RESOLVER, ##__VA_ARGS__}; \
-  static const weir_resolver* const zoo_resolvers[] = {&zoo_resolver};     \
+  static const weir_resolver* const zoo_resolvers[] = {&zoo_resolver};          \
   static const weir_plugin_table zoo_table = {ZOO_GOOD_TABLE};
 
-#define ZOO_ENTRY(body)                                                                            \
-  __attribute__((visibility("default"))) const weir_plugin_table* weir_plugin(const weir_host* host); \
-  const weir_plugin_table* weir_plugin(const weir_host* host) {                                    \
-    (void)host;                                                                                    \
-    body                                                                                           \
+#define ZOO_ENTRY(body)                                                        \
+  __attribute__((visibility("default"))) const weir_plugin_table* weir_plugin( \
+      const weir_host* host);                                                  \
+  const weir_plugin_table* weir_plugin(const weir_host* host) {                \
+    (void)host;                                                                \
+    body                                                                       \
   }
 
 /* All of it, for files that change slots only. */
-#define ZOO_PLUGIN(...)            \
+#define ZOO_PLUGIN(...)             \
   WEIR_MANIFEST(ZOO_MANIFEST_TEXT); \
-  ZOO_SCHEMAS                      \
-  ZOO_TABLE(__VA_ARGS__)           \
+  ZOO_SCHEMAS                       \
+  ZOO_TABLE(__VA_ARGS__)            \
   ZOO_ENTRY(return &zoo_table;)
 
 #endif

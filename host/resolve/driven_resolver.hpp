@@ -1,0 +1,124 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <span>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <weir/abi.h>
+
+#include "resolve/call.hpp"
+#include "resolve/plugin.hpp"
+
+namespace weir::host {
+
+/// A plugin broke a rule of <weir/abi.h>. Thrown and caught inside of `plugin check` only.
+class BrokenRule : public std::runtime_error {
+ public:
+  using std::runtime_error::runtime_error;
+};
+
+/// A record that owns its bytes.
+struct CheckRecord {
+  std::optional<std::string> key;
+  std::optional<std::string> value;
+  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
+  std::int64_t timestamp_ms = 0;
+};
+
+/// Random records for one resolver, of one seed. [one thread]
+class RecordMaker {
+ public:
+  RecordMaker(const Plugin& plugin, const Manifest::Resolver& resolver, std::uint64_t seed);
+
+  /// The bytes of a random message of the resolver's type, or random text where it takes bytes.
+  CheckRecord valid();
+  /// Empty, random, cut off or damaged; absent only where the resolver takes bytes.
+  CheckRecord malformed();
+
+  std::vector<CheckRecord> valid(std::size_t count);
+  std::vector<CheckRecord> malformed(std::size_t count);
+
+  /// A random message of `type` as bytes; `type` is a full name of the plugin's schemas.
+  std::string message(std::string_view type);
+  /// `bytes` cut off, damaged, or replaced by noise.
+  std::string damaged(std::string bytes);
+
+ private:
+  CheckRecord envelope();
+  std::uint64_t below(std::uint64_t end) { return random_() % end; }
+
+  const Plugin& plugin_;
+  const Manifest::Resolver& resolver_;
+  std::mt19937_64 random_;
+};
+
+/// What became of one record, all of it, so that two runs can be compared.
+struct CheckOutcome {
+  struct Feature {
+    std::uint32_t output = 0;
+    std::optional<std::string> key;
+    std::string bytes;
+    bool operator==(const Feature&) const = default;
+  };
+  weir_status prepared = WEIR_OK;
+  std::optional<weir_status> resolved;  ///< absent: it did not come to resolve()
+  std::optional<std::string> key;       ///< that prepare() set
+  std::optional<std::int64_t> event_time_ms;
+  std::string reason;
+  std::vector<Feature> features;
+  std::optional<std::string> state;  ///< saved after the call; absent: none, or stateless
+  bool operator==(const CheckOutcome&) const = default;
+
+  /// Where this differs from `other`, in words.
+  std::string difference(const CheckOutcome& other) const;
+};
+
+/// One instance of one resolver with the States of its keys, driven as the host drives it, but with
+/// every answer checked. A broken rule is a BrokenRule that names the slot.
+class DrivenResolver {
+ public:
+  /// Null: the plugin refuses `settings`; `*reason` says why.
+  static std::unique_ptr<DrivenResolver> create(std::shared_ptr<Plugin> plugin,
+                                                const Manifest::Resolver& resolver,
+                                                std::string_view settings, std::string* reason);
+  ~DrivenResolver();
+  DrivenResolver(const DrivenResolver&) = delete;
+  DrivenResolver& operator=(const DrivenResolver&) = delete;
+
+  /// Prepares `records` in batches of `batch_size`, each batch before the earlier one is freed, and
+  /// resolves them in order with a commit after each.
+  std::vector<CheckOutcome> run(std::span<const CheckRecord> records, std::size_t batch_size = 16);
+
+  bool stateless() const { return resolver_.state_type.empty(); }
+  const std::map<std::string, std::string>& stored() const { return stored_; }
+
+  /// Loads `bytes` (null: the initial State) and saves it twice. Absent: the plugin refuses the
+  /// bytes; `*reason` says why.
+  std::optional<std::string> reload(const std::string* bytes, std::string* reason);
+
+ private:
+  struct Batch;
+  DrivenResolver(std::shared_ptr<Plugin> plugin, const Manifest::Resolver& resolver);
+  std::unique_ptr<Batch> prepare(std::span<const CheckRecord> records, std::int64_t first_offset);
+  void resolve(const Batch& batch, std::size_t index, CheckOutcome& outcome);
+  weir_state* load(std::string_view key, const std::string* bytes, std::string* reason);
+  std::string save(std::string_view key, const weir_state* state);
+
+  std::shared_ptr<Plugin> plugin_;  // shared: the instance keeps the file mapped
+  const Manifest::Resolver& resolver_;
+  const weir_resolver& slots_;
+  weir_instance* instance_ = nullptr;
+  Arena arena_;
+  Call call_;
+  std::map<std::string, weir_state*> live_;
+  std::map<std::string, std::string> stored_;
+};
+
+}  // namespace weir::host

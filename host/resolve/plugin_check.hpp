@@ -1,0 +1,59 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "resolve/plugin.hpp"
+
+namespace weir::host {
+
+enum class CheckStatus {
+  pass,
+  warn,   ///< works, but its author should know
+  fail,   ///< breaks a rule
+  crash,  ///< the process died of it, or did not come back in time
+};
+
+struct CheckResult {
+  std::string name;
+  CheckStatus status = CheckStatus::pass;
+  std::string text;
+};
+
+struct CheckReport {
+  PluginFile file;  ///< as far as it could be read
+  std::uint64_t seed = 0;
+  std::vector<CheckResult> results;
+
+  /// No failure and no crash.
+  bool passed() const;
+  std::size_t count(CheckStatus status) const;
+};
+
+struct CheckOptions {
+  /// A program and its first arguments, which calls run_check_child() with the arguments that
+  /// follow.
+  std::vector<std::string> child_command;
+  std::optional<std::uint64_t> seed;            ///< absent: a random one
+  std::map<std::string, std::string> settings;  ///< by resolver, serialized settings messages
+  std::chrono::milliseconds time_max{20'000};   ///< for one check
+};
+
+/// Lints the file, then loads it in child processes and calls every slot with good and bad input: a
+/// plugin that crashes, hangs or ends the process does so there, and the checks after it go on in a
+/// new child. Returns when all is done, at the latest after `time_max` for each check.
+/// An Error: the file cannot be read, or no child can be started; what is wrong with the plugin is
+/// in the report.
+Result<CheckReport> check_plugin(const std::filesystem::path& path, const CheckOptions& options);
+
+/// The child's half. `arguments`: those that check_plugin() added. Returns the exit code.
+int run_check_child(std::span<const std::string> arguments);
+
+}  // namespace weir::host

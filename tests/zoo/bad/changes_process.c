@@ -1,0 +1,13 @@
+/* Installs a signal handler for the whole process. */
+#define _POSIX_C_SOURCE 200809L
+#include <signal.h>
+
+#include "zoo.h"
+
+static weir_status create(const weir_host* host, weir_bytes settings, weir_instance** instance,
+                          weir_call* call) {
+  signal(SIGUSR1, SIG_IGN);
+  return zoo_create(host, settings, instance, call);
+}
+
+ZOO_PLUGIN(.create = create)

@@ -1,0 +1,4 @@
+/* Linked with -z nodelete. */
+#include "zoo.h"
+
+ZOO_PLUGIN()

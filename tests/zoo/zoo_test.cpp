@@ -1,0 +1,219 @@
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <set>
+#include <string>
+#include <string_view>
+
+#include "resolve/plugin.hpp"
+#include "resolve/plugin_check.hpp"
+#include "support/temp_dir.hpp"
+
+namespace weir::host {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool sanitized = true;  // a sanitizer's report takes the place of the signal
+#else
+constexpr bool sanitized = false;
+#endif
+
+enum class Step {
+  lint,   ///< refused without running any of its code
+  load,   ///< refused by Plugin::load(), which runs its entry function
+  check,  ///< refused by check_plugin(): fails a check
+  crash,  ///< refused by check_plugin(): its process dies
+};
+
+struct Inmate {
+  std::string_view name;
+  Step step;
+  std::string_view rule;    ///< of the lint, or the check that refuses it
+  std::string_view reason;  ///< part of the text
+};
+
+constexpr Inmate zoo[] = {
+    {"not_elf", Step::lint, "file", "it is no ELF file"},
+    {"truncated", Step::lint, "file", "it is truncated or garbled"},
+    {"wrong_machine", Step::lint, "file", "it is built for riscv"},
+    {"no_entry", Step::lint, "exports", "does not export weir_plugin"},
+    {"extra_export", Step::lint, "exports", "it exports zoo_helper besides weir_plugin"},
+    {"gnu_unique", Step::lint, "unload", "STB_GNU_UNIQUE symbols (counter()::count)"},
+    {"nodelete", Step::lint, "unload", "DF_1_NODELETE"},
+    {"static_tls", Step::lint, "unload", "DF_STATIC_TLS"},
+    {"text_relocations", Step::lint, "unload", "DT_TEXTREL"},
+    {"full_runtime", Step::lint, "protobuf", "it has full-runtime Protobuf code"},
+    {"register_extension", Step::lint, "protobuf", "it registers Protobuf extensions"},
+    {"shuts_protobuf_down", Step::lint, "protobuf", "it calls ShutdownProtobufLibrary()"},
+    {"no_manifest", Step::lint, "manifest", "it has no section .weir.manifest"},
+    {"bad_manifest", Step::lint, "manifest", "manifest line 7: expected \"state\" and 2 words"},
+    {"two_manifests", Step::lint, "manifest", "it has more than one manifest"},
+    {"wrong_abi", Step::lint, "abi", "it is built for ABI 0.99, this host has 0.1"},
+    {"protobuf_mismatch", Step::lint, "protobuf",
+     "it is built with Protobuf 4.25.1, this host with 3.21.12"},
+    {"no_schemas", Step::lint, "schemas", "it has no section .weir.schemas"},
+    {"garbled_schemas", Step::lint, "schemas", "are no FileDescriptorSet"},
+    {"missing_type", Step::lint, "schemas", "state names zoo.Missing"},
+    {"undefined_symbol", Step::load, "load", "undefined symbol: zoo_nowhere"},
+    {"refuses_host", Step::load, "load", "weir_plugin() returned NULL"},
+    {"short_struct", Step::load, "load", "its struct_size is"},
+    {"null_slot", Step::load, "load", "a slot of state_load, state_save and state_free is NULL"},
+    {"name_mismatch", Step::load, "load", "its name is \"other\", the manifest says count"},
+    {"too_few_resolvers", Step::load, "load", "it has 1 resolvers, the manifest names 2"},
+    {"ctor_throws", Step::crash, "load", "SIGABRT"},
+    {"ctor_segv", Step::crash, "load", "SIGSEGV"},
+    {"ctor_exit0", Step::crash, "load", "exit code 0"},
+    {"ctor_hangs", Step::crash, "load", "no answer for"},
+    {"create_throws", Step::crash, "settings", "SIGABRT"},
+    {"resolve_throws", Step::check, "messages",
+     "std::runtime_error crossed the border out of resolve(): thrown by resolve"},
+    {"bad_verdict", Step::check, "malformed records", "prepare() gives the verdict WEIR_RETRY"},
+    {"wrong_feature", Step::check, "messages", "feature counts is no zoo.Count"},
+    {"crash_on_garbage_record", Step::crash, "malformed records", "SIGSEGV"},
+    {"hangs_on_garbage_record", Step::crash, "malformed records", "no answer for"},
+    {"crash_on_garbage_state", Step::crash, "malformed states", "SIGSEGV"},
+    {"state_not_roundtrip", Step::check, "state round trip",
+     "a State changes by being loaded and saved"},
+    {"nondeterministic", Step::check, "determinism", "different results in a second instance"},
+    {"static_state", Step::check, "determinism", "different results in a second instance"},
+    {"shared_between_instances", Step::check, "isolation", "an instance sees what another one did"},
+    {"depends_on_batches", Step::check, "batches", "batches of 1 records give other results"},
+    {"changes_process", Step::check, "process", "signal 10 has another handler"},
+    {"leaks_on_unload", Step::check, "unloading", "it is still mapped after it was unloaded"},
+    {"leaks_memory", Step::check, "unloading", "B on the heap"},
+};
+
+fs::path file_of(std::string_view name) {
+  return fs::path(WEIR_ZOO_PLUGINS) / (std::string(name) + ".so");
+}
+
+CheckReport check(std::string_view name, std::uint64_t seed = 1) {
+  CheckOptions options;
+  options.child_command = {WEIR_ZOO_CHECK_CHILD};
+  options.seed = seed;
+  options.time_max =
+      std::chrono::milliseconds(name.find("hangs") != std::string_view::npos ? 1000 : 60'000);
+  auto report = check_plugin(file_of(name), options);
+  REQUIRE_MESSAGE(report, report.error().message);
+  return *std::move(report);
+}
+
+std::string shown(const CheckReport& report) {
+  static constexpr std::string_view marks[] = {"pass", "warn", "FAIL", "CRASH"};
+  std::string out;
+  for (const CheckResult& result : report.results) {
+    out += fmt::format("{} {}: {}\n", marks[static_cast<std::size_t>(result.status)], result.name,
+                       result.text);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_CASE("zoo: the table names every bad plugin and no other") {
+  std::set<std::string> files;
+  for (const auto& entry : fs::directory_iterator(WEIR_ZOO_SOURCES)) {
+    files.insert(entry.path().stem().string());
+  }
+  std::set<std::string> table;
+  for (const Inmate& inmate : zoo) table.insert(std::string(inmate.name));
+
+  CHECK(files == table);
+  CHECK(std::size(zoo) == table.size());
+}
+
+TEST_CASE("zoo: the good plugin passes every step") {
+  const CheckReport report = check("good");
+
+  INFO(shown(report));
+  CHECK(report.passed());
+  CHECK(report.count(CheckStatus::warn) == 0);
+  CHECK(report.results.size() == 21);
+}
+
+TEST_CASE("zoo: the lint refuses what it can see with the reason and the file's name") {
+  for (const Inmate& inmate : zoo) {
+    if (inmate.step != Step::lint) continue;
+    CAPTURE(inmate.name);
+    const auto file = read_plugin_file(file_of(inmate.name));
+    REQUIRE_FALSE(file);
+    const std::string& message = file.error().message;
+    CAPTURE(message);
+    CHECK(file.error().code == Errc::refused);
+    CHECK(message.find(inmate.reason) != std::string::npos);
+    CHECK(message.find(fmt::format("{}: ", inmate.rule)) != std::string::npos);
+    CHECK(message.find(fmt::format("{}.so", inmate.name)) != std::string::npos);
+    // The copy is not made and nothing is loaded.
+    const weir::test::TempDir directory;
+    const auto plugin = Plugin::load(file_of(inmate.name), directory / "copies");
+    REQUIRE_FALSE(plugin);
+    CHECK(plugin.error().message == message);
+    CHECK_FALSE(fs::exists(directory / "copies"));
+  }
+}
+
+TEST_CASE("zoo: nothing else is refused by the lint") {
+  for (const Inmate& inmate : zoo) {
+    if (inmate.step == Step::lint) continue;
+    CAPTURE(inmate.name);
+    const auto file = read_plugin_file(file_of(inmate.name));
+    CHECK_MESSAGE(file, (file ? "" : file.error().message));
+  }
+}
+
+TEST_CASE("zoo: loading refuses a bad table and unmaps the file again") {
+  for (const Inmate& inmate : zoo) {
+    if (inmate.step != Step::load) continue;
+    CAPTURE(inmate.name);
+    const weir::test::TempDir directory;
+    const auto plugin = Plugin::load(file_of(inmate.name), directory / "copies");
+    REQUIRE_FALSE(plugin);
+    CAPTURE(plugin.error().message);
+    CHECK(plugin.error().code == Errc::refused);
+    CHECK(plugin.error().message.find(inmate.reason) != std::string::npos);
+    CHECK(fs::is_empty(directory / "copies"));
+  }
+}
+
+TEST_CASE("zoo: the check finds every bad plugin out at its step") {
+  for (const Inmate& inmate : zoo) {
+    CAPTURE(inmate.name);
+    const CheckReport report = check(inmate.name);
+    INFO(shown(report));
+    CHECK_FALSE(report.passed());
+    const auto found = std::ranges::find_if(report.results, [&](const CheckResult& result) {
+      return result.name == inmate.rule && result.status >= CheckStatus::fail;
+    });
+    REQUIRE(found != report.results.end());
+    const CheckStatus expected =
+        inmate.step == Step::crash ? CheckStatus::crash : CheckStatus::fail;
+    CHECK(found->status == expected);
+    if (inmate.step != Step::crash || !sanitized) {
+      CHECK(found->text.find(inmate.reason) != std::string::npos);
+    }
+  }
+}
+
+TEST_CASE("zoo: the checks after a crash still run") {
+  const CheckReport report = check("crash_on_garbage_record");
+
+  INFO(shown(report));
+  CHECK(report.count(CheckStatus::crash) >= 1);
+  CHECK(report.results.back().name == "unloading");
+  CHECK(report.results.back().status == CheckStatus::pass);
+}
+
+TEST_CASE("zoo: one seed finds the same twice and the crash names it") {
+  const CheckReport first = check("crash_on_garbage_state", 42);
+  const CheckReport second = check("crash_on_garbage_state", 42);
+
+  CHECK(first.seed == 42);
+  CHECK(shown(first).find("--seed 42") != std::string::npos);
+  CHECK(first.results.size() == second.results.size());
+}
+
+}  // namespace weir::host
