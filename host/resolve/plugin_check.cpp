@@ -19,6 +19,7 @@
 #include "resolve/plugin_bytes.hpp"
 #include "resolve/plugin_checks.hpp"
 #include "resolve/plugin_lint.hpp"
+#include "resolve/schemas.hpp"
 
 namespace weir::host {
 
@@ -68,16 +69,20 @@ std::string last_line(std::string_view text) {
   return printable(text.substr(text.rfind('\n') + 1), 200);
 }
 
-void add_lint(const LintReport& lint, CheckReport& report) {
-  // In the order of the rules; one line for each.
-  const auto add = [&](const std::vector<PluginFinding>& findings, CheckStatus status) {
-    for (const PluginFinding& finding : findings) {
-      report.results.push_back({finding.rule, status, finding.text});
-    }
-  };
-  add(lint.passed, CheckStatus::pass);
-  add(lint.warnings, CheckStatus::warn);
-  add(lint.refusals, CheckStatus::fail);
+/// In the order of the rules.
+std::vector<CheckResult> lint_results(const LintReport& lint) {
+  std::vector<CheckResult> out;
+  for (const std::string& rule : lint.rules) {
+    const auto add = [&](const std::vector<PluginFinding>& findings, CheckStatus status) {
+      for (const PluginFinding& finding : findings) {
+        if (finding.rule == rule) out.push_back({finding.rule, status, finding.text});
+      }
+    };
+    add(lint.passed, CheckStatus::pass);
+    add(lint.warnings, CheckStatus::warn);
+    add(lint.refusals, CheckStatus::fail);
+  }
+  return out;
 }
 
 /// What the lines of one child amount to.
@@ -171,13 +176,24 @@ std::size_t CheckReport::count(CheckStatus status) const {
   return static_cast<std::size_t>(std::ranges::count(results, status, &CheckResult::status));
 }
 
+Result<InspectReport> inspect_plugin(const fs::path& path) {
+  WEIR_TRY(const std::string bytes, read_plugin_bytes(path));
+  const LintReport lint = lint_plugin(path, bytes);
+  InspectReport report;
+  report.file = lint.file;
+  report.loadable = lint.refusals.empty();
+  report.lint = lint_results(lint);
+  if (const auto schemas = Schemas::parse(lint.file.schemas)) report.schemas_text = schemas->text();
+  return report;
+}
+
 Result<CheckReport> check_plugin(const fs::path& path, const CheckOptions& options) {
   WEIR_TRY(const std::string bytes, read_plugin_bytes(path));
   CheckReport report;
   report.seed = options.seed ? *options.seed : random_seed();
   {
     const LintReport lint = lint_plugin(path, bytes);
-    add_lint(lint, report);
+    report.results = lint_results(lint);
     report.file = lint.file;
     if (!lint.refusals.empty()) return report;
   }

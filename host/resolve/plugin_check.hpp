@@ -27,6 +27,18 @@ struct CheckResult {
   std::string text;
 };
 
+/// What a file says of itself; nothing of it has run.
+struct InspectReport {
+  PluginFile file;  ///< as far as it could be read
+  bool loadable = false;
+  std::vector<CheckResult> lint;
+  std::string schemas_text;  ///< its message types as .proto text, well-known ones left out
+};
+
+/// Works for files that would be refused, too. Errc::not_found, Errc::io, or Errc::refused for what
+/// is no file that could be read.
+Result<InspectReport> inspect_plugin(const std::filesystem::path& path);
+
 struct CheckReport {
   PluginFile file;  ///< as far as it could be read
   std::uint64_t seed = 0;

@@ -72,6 +72,7 @@ class Lint {
   template <typename Check>
   void rule(std::string_view name, Check&& check) {
     rule_ = name;
+    report_.rules.push_back(rule_);
     const std::size_t before = report_.refusals.size() + report_.warnings.size();
     std::string seen = check();
     if (report_.refusals.size() + report_.warnings.size() == before) {

@@ -18,7 +18,8 @@ struct PluginFinding {
 };
 
 struct LintReport {
-  PluginFile file;  ///< as far as it could be read
+  PluginFile file;                 ///< as far as it could be read
+  std::vector<std::string> rules;  ///< that were checked, in this order
   std::vector<PluginFinding> refusals;
   std::vector<PluginFinding> warnings;
   std::vector<PluginFinding> passed;  ///< rules that have nothing to say, with what they saw

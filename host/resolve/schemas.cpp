@@ -36,6 +36,31 @@ void add_class_names(const pb::Descriptor& message, const std::string& prefix,
   }
 }
 
+/// As protoc derives it from a field's name.
+std::string default_json_name(std::string_view name) {
+  std::string out;
+  bool upper = false;
+  for (const char c : name) {
+    if (c == '_') {
+      upper = true;
+    } else {
+      out.push_back(upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c);
+      upper = false;
+    }
+  }
+  return out;
+}
+
+/// protoc writes every JSON name into a descriptor set; the text is for people.
+void clear_default_json_names(pb::DescriptorProto& message) {
+  for (pb::FieldDescriptorProto& field : *message.mutable_field()) {
+    if (field.json_name() == default_json_name(field.name())) field.clear_json_name();
+  }
+  for (pb::DescriptorProto& nested : *message.mutable_nested_type()) {
+    clear_default_json_names(nested);
+  }
+}
+
 }  // namespace
 
 struct Schemas::Impl {
@@ -94,9 +119,18 @@ const pb::Descriptor* Schemas::resolve(std::string_view name) const {
 
 std::string Schemas::text() const {
   std::string out;
+  pb::DescriptorPool pool;
   for (const pb::FileDescriptor* file : impl_->files) {
-    if (file->package() == "google.protobuf") continue;
-    out += fmt::format("{}// {}\n{}", out.empty() ? "" : "\n", file->name(), file->DebugString());
+    pb::FileDescriptorProto proto;
+    file->CopyTo(&proto);
+    file->CopyJsonNameTo(&proto);
+    for (pb::DescriptorProto& message : *proto.mutable_message_type()) {
+      clear_default_json_names(message);
+    }
+    const pb::FileDescriptor* readable = pool.BuildFile(proto);
+    if (readable == nullptr || file->package() == "google.protobuf") continue;
+    out +=
+        fmt::format("{}// {}\n{}", out.empty() ? "" : "\n", file->name(), readable->DebugString());
   }
   return out;
 }
