@@ -72,8 +72,11 @@ class EmbeddedReader final : public Reader {
 
   /// Takes records up to `end` until the limit; keeps what it took when a batch is broken.
   Result<void> fill(std::int64_t end) {
-    while (next_.offset < end && !buffer_.full()) {
-      WEIR_TRY(const auto batch, find_batch(environment_, cursor_.get(), partition_, next_.offset));
+    for (bool behind_last = false; next_.offset < end && !buffer_.full(); behind_last = true) {
+      WEIR_TRY(auto batch, behind_last ? following() : Result(std::optional<BatchView>{}));
+      if (!batch) {
+        WEIR_TRY(batch, find_batch(environment_, cursor_.get(), partition_, next_.offset));
+      }
       if (!batch || batch->base_offset() >= end) {
         next_.offset = end;  // only offsets without records are left
         return {};
@@ -82,6 +85,20 @@ class EmbeddedReader final : public Reader {
       WEIR_CHECK(buffer_.take(*batch, next_));
     }
     return {};
+  }
+
+  /// The cursor's next batch, if it begins at the position: no search from the root, which matters
+  /// where a batch holds one record.
+  Result<std::optional<BatchView>> following() {
+    MDB_val key{};
+    MDB_val value{};
+    const BatchKey wanted(partition_.topic_id, partition_.partition, next_.offset);
+    if (mdb_cursor_get(cursor_.get(), &key, &value, MDB_NEXT) != 0 ||
+        from_mdb(key) != std::string_view(wanted)) {
+      return std::optional<BatchView>{};
+    }
+    WEIR_TRY(auto batch, BatchView::open(partition_.place(next_.offset), from_mdb(value)));
+    return std::optional(batch);
   }
 
   /// Checks a batch once, and finds the position in it. Batches never change, so the byte position
