@@ -1,0 +1,120 @@
+#include "publish/publisher.hpp"
+
+#include <doctest/doctest.h>
+
+#include "log/memory_log.hpp"
+#include "publish/commit_id.hpp"
+
+namespace weir::host {
+
+namespace {
+
+v1::CommitId id(std::uint64_t sequence) {
+  v1::CommitId made;
+  made.set_lineage(1);
+  made.set_sequence(sequence);
+  made.set_nonce(sequence * 1000);
+  return made;
+}
+
+struct Fixture {
+  MemoryLog log;
+  TaskSinks sinks;
+  OutboxWriter outbox{{"features"}};
+
+  Fixture() {
+    REQUIRE(log.create_topic("in", 1).has_value());
+    REQUIRE(log.create_topic("out", 3).has_value());
+    sinks.topics["features"] = TopicSink{"out", 3, Partitioner::murmur2};
+  }
+  PendingPublication pending(std::uint64_t sequence) {
+    PendingPublication made;
+    made.task = "visits-0";
+    made.sinks = &sinks;
+    made.inputs = {{"in", 0}};
+    made.next_offsets = {static_cast<std::int64_t>(sequence)};
+    made.id = id(sequence);
+    if (sequence > 1) made.before = id(sequence - 1);
+    made.chunks = outbox.chunks();
+    return made;
+  }
+  std::size_t published() {
+    std::size_t count = 0;
+    for (std::int32_t partition = 0; partition < 3; ++partition) {
+      const auto reader = log.open_reader({"out", partition}, 0);
+      while (true) {
+        const auto records = (*reader)->fetch({});
+        REQUIRE(records.has_value());
+        if (records->empty()) break;
+        count += records->size();
+      }
+    }
+    return count;
+  }
+};
+
+}  // namespace
+
+TEST_CASE("publisher: features and the commit id become visible together") {
+  Fixture fixture;
+  auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0"});
+  REQUIRE(publisher.has_value());
+  fixture.outbox.append({.key = "ana", .value = "1"});
+  fixture.outbox.append({.key = "ben", .value = "2"});
+  PendingPublication pending = fixture.pending(1);
+  (*publisher)->submit(pending);
+  REQUIRE((*publisher)->wait(pending).has_value());
+
+  CHECK(fixture.published() == 2);
+  const auto mark = fixture.log.committed("app", {"in", 0});
+  REQUIRE((mark.has_value() && mark->has_value()));
+  CHECK((*mark)->next_offset == 1);
+  CHECK(same_commit(*parse_metadata((*mark)->metadata), id(1)));
+}
+
+TEST_CASE("publisher: an unknown outcome is looked up and neither lost nor repeated") {
+  for (const bool took_effect : {false, true}) {
+    CAPTURE(took_effect);
+    Fixture fixture;
+    auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0", .own_thread = false});
+    REQUIRE(publisher.has_value());
+    fixture.outbox.append({.key = "ana", .value = "1"});
+    fixture.log.fail_publish(
+        1, took_effect ? MemoryLog::PublishFault::answer_lost : MemoryLog::PublishFault::lost);
+    PendingPublication pending = fixture.pending(1);
+    (*publisher)->submit(pending);
+
+    CHECK((*publisher)->wait(pending).has_value());
+    CHECK(fixture.published() == 1);
+  }
+}
+
+TEST_CASE("publisher: a newer host of the same app fences this one") {
+  Fixture fixture;
+  auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0", .own_thread = false});
+  const auto newer = Publisher::open(fixture.log, {.group = "app", .id = "0", .own_thread = false});
+  REQUIRE(newer.has_value());
+  fixture.outbox.append({.key = "ana", .value = "1"});
+  PendingPublication pending = fixture.pending(1);
+  (*publisher)->submit(pending);
+  const auto result = (*publisher)->wait(pending);
+
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().code == Errc::refused);
+  CHECK(fixture.published() == 0);
+}
+
+TEST_CASE("publisher: features for a sink that is gone are an error that names it") {
+  Fixture fixture;
+  auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0", .own_thread = false});
+  fixture.outbox.append({.key = "ana", .value = "1"});
+  fixture.sinks.topics.clear();
+  PendingPublication pending = fixture.pending(1);
+  (*publisher)->submit(pending);
+  const auto result = (*publisher)->wait(pending);
+
+  REQUIRE_FALSE(result.has_value());
+  CHECK(result.error().message.find("\"features\"") != std::string::npos);
+}
+
+}  // namespace weir::host
