@@ -58,6 +58,10 @@ struct Refusal {
   Refusal(Fatal refusal) : status(Status::fatal), reason(std::move(refusal.reason)) {}
 };
 
+template <class U, class T>
+concept ValueFor =
+    std::is_convertible_v<U&&, T> && !std::is_convertible_v<std::remove_cvref_t<U>, Refusal>;
+
 inline const std::string no_reason;
 
 }  // namespace detail
@@ -74,10 +78,8 @@ inline const std::string no_reason;
 template <class T>
 class [[nodiscard]] Result {
  public:
-  template <class U = T>
-  requires(std::is_convertible_v<U&&, T> &&
-           !std::is_convertible_v<std::remove_cvref_t<U>, detail::Refusal>) Result(U&& value)
-      : content_(std::in_place_index<0>, std::forward<U>(value)) {}
+  template <detail::ValueFor<T> U = T>
+  Result(U&& value) : content_(std::in_place_index<0>, std::forward<U>(value)) {}
 
   Result(Skip refusal) : content_(std::in_place_index<1>, refusal) {}
   Result(Reject refusal) : content_(std::in_place_index<1>, std::move(refusal)) {}

@@ -46,6 +46,36 @@ struct FindWord<w, First, Rest...> {
   using type = std::conditional_t<First::word == w, First, typename FindWord<w, Rest...>::type>;
 };
 
+/// Stands for a resolver whose signature was refused, so that the refusal is the only error.
+struct BrokenResolver {
+  template <auto>
+  consteval auto key() const {
+    return *this;
+  }
+  template <auto, class = NoUnit>
+  consteval auto event_time() const {
+    return *this;
+  }
+  template <auto>
+  consteval auto parse() const {
+    return *this;
+  }
+  template <auto>
+  consteval auto initial() const {
+    return *this;
+  }
+  template <auto>
+  consteval auto migrate() const {
+    return *this;
+  }
+  template <auto>
+  consteval auto check_settings() const {
+    return *this;
+  }
+  consteval auto outputs(auto...) const { return *this; }
+  consteval auto state_version(int) const { return *this; }
+};
+
 /// The names of a resolver's outputs, as the author wrote them.
 struct OutputNames {
   static constexpr std::size_t count_max = 16;
@@ -66,13 +96,18 @@ class Resolver {
   template <detail::Word w>
   static constexpr bool said = (... || (Words::word == w));
 
-  template <class Added>
-  consteval auto with() const {
-    Resolver<Function, Words..., Added> next;
-    next.name = name;
-    next.version = version;
-    next.output_names = output_names;
-    return next;
+  /// A wrong word has been told of; leaving it out spares the author what follows from it.
+  template <bool good, class Added>
+  consteval auto with_if() const {
+    if constexpr (good) {
+      Resolver<Function, Words..., Added> next;
+      next.name = name;
+      next.version = version;
+      next.output_names = output_names;
+      return next;
+    } else {
+      return *this;
+    }
   }
 
  public:
@@ -81,19 +116,19 @@ class Resolver {
   /// decimal numbers. Without this word the record's key is the key.
   template <auto Extract>
   consteval auto key() const {
-    using M = typename Signature::Message;
-    using E = decltype(Extract);
-    static_assert(!said<detail::Word::key>, "weir: .key<>() is said twice");
+    constexpr bool once = !said<detail::Word::key>;
+    static_assert(once, "weir: .key<>() is said twice");
+    using Value = typename detail::Extracted<decltype(Extract), typename Signature::Message>::type;
+    constexpr bool extracts = !std::is_void_v<Value>;
     static_assert(
-        std::invocable<E, const M&> || std::invocable<E, const Record&>,
+        extracts,
         "weir: .key<f>() takes a field of the resolver's message, or a function of (const "
         "M&) or (const weir::Record&)");
-    if constexpr (std::invocable<E, const M&>) {
-      check_key<std::invoke_result_t<E, const M&>>();
-    } else if constexpr (std::invocable<E, const Record&>) {
-      check_key<std::invoke_result_t<E, const Record&>>();
-    }
-    return with<detail::Said<detail::Word::key, Extract>>();
+    constexpr bool good = detail::KeyText<Value> || detail::KeyNumber<Value>;
+    static_assert(good || !extracts,
+                  "weir: a key is text, bytes, an integer or an enum (not bool, not floating "
+                  "point, not a message)");
+    return with_if < once && extracts && good, detail::Said < detail::Word::key, Extract >> ();
   }
 
   /// `.event_time<&Visit::at_ms, weir::milliseconds>()`: when the event happened, for lateness and
@@ -103,18 +138,31 @@ class Resolver {
   /// timestamp is the event time.
   template <auto Extract, class Unit = detail::NoUnit>
   consteval auto event_time() const {
-    using M = typename Signature::Message;
-    using E = decltype(Extract);
-    static_assert(!said<detail::Word::event_time>, "weir: .event_time<>() is said twice");
-    static_assert(std::invocable<E, const M&> || std::invocable<E, const Record&>,
-                  "weir: .event_time<f>() takes a field of the resolver's message, or a function "
-                  "of (const M&) or (const weir::Record&)");
-    if constexpr (std::invocable<E, const M&>) {
-      check_time<std::remove_cvref_t<std::invoke_result_t<E, const M&>>, Unit>();
-    } else if constexpr (std::invocable<E, const Record&>) {
-      check_time<std::remove_cvref_t<std::invoke_result_t<E, const Record&>>, Unit>();
-    }
-    return with<detail::Said<detail::Word::event_time, Extract, Unit>>();
+    constexpr bool once = !said<detail::Word::event_time>;
+    static_assert(once, "weir: .event_time<>() is said twice");
+    using Value = std::remove_cvref_t<
+        typename detail::Extracted<decltype(Extract), typename Signature::Message>::type>;
+    constexpr bool extracts = !std::is_void_v<Value>;
+    static_assert(
+        extracts,
+        "weir: .event_time<f>() takes a field of the resolver's message, or a function of "
+        "(const M&) or (const weir::Record&)");
+    using Inner = typename detail::UnwrapOptional<Value>::type;
+    constexpr bool number = std::integral<Inner> && !std::same_as<Inner, bool>;
+    constexpr bool time = detail::TimestampMessage<Inner> || detail::IsTimePoint<Inner>::value;
+    static_assert(number || time || !extracts,
+                  "weir: an event time is an integer with a unit, a google.protobuf.Timestamp or a "
+                  "std::chrono::sys_time");
+    constexpr bool has_unit = !std::same_as<Unit, detail::NoUnit>;
+    static_assert(!number || has_unit,
+                  "weir: an event time that is a number needs its unit: .event_time<&M::at, "
+                  "weir::milliseconds>() (or seconds, microseconds, nanoseconds)");
+    constexpr bool good_unit = !has_unit || detail::IsDuration<Unit>::value;
+    static_assert(good_unit,
+                  "weir: the unit of an event time is weir::seconds, weir::milliseconds, "
+                  "weir::microseconds or weir::nanoseconds");
+    return with_if < once && ((number && has_unit && good_unit) || time),
+           detail::Said < detail::Word::event_time, Extract, Unit >> ();
   }
 
   /// `.parse<pick_click>()`: makes the resolver's message out of a record, or of the message that
@@ -124,14 +172,16 @@ class Resolver {
   template <auto Parse>
   consteval auto parse() const {
     using M = typename Signature::Message;
-    using Parsed = detail::ParseTypes<std::remove_cv_t<decltype(Parse)>, M>;
-    static_assert(!said<detail::Word::parse>, "weir: .parse<>() is said twice");
-    static_assert(detail::ProtobufMessage<M>,
+    constexpr bool once = !said<detail::Word::parse>;
+    static_assert(once, "weir: .parse<>() is said twice");
+    constexpr bool makes_message = detail::ProtobufMessage<M>;
+    static_assert(makes_message,
                   "weir: .parse<f>() makes a message, so the resolver has to take one: const M&");
-    static_assert(Parsed::valid,
+    constexpr bool good = detail::ParseTypes<std::remove_cv_t<decltype(Parse)>, M>::valid;
+    static_assert(good || !makes_message,
                   "weir: .parse<f>() gives the resolver's message M: std::optional<M> f(const "
                   "weir::Record&) or f(const P&) with a Protobuf message P; nothing skips");
-    return with<detail::Said<detail::Word::parse, Parse>>();
+    return with_if < once && makes_message && good, detail::Said < detail::Word::parse, Parse >> ();
   }
 
   /// `.initial<make_ips>()`: the State of a key that has none yet. `S f()` or `S f(const
@@ -139,46 +189,51 @@ class Resolver {
   /// default message.
   template <auto Make>
   consteval auto initial() const {
-    using S = typename Signature::State;
-    using Settings = typename Signature::Settings;
-    static_assert(!said<detail::Word::initial>, "weir: .initial<>() is said twice");
+    constexpr bool once = !said<detail::Word::initial>;
+    static_assert(once, "weir: .initial<>() is said twice");
     static_assert(Signature::has_state,
                   "weir: .initial<>() is for resolvers with a State, a parameter S&");
-    if constexpr (std::invocable<decltype(Make), const Settings&>) {
-      check_initial<std::invoke_result_t<decltype(Make), const Settings&>, S>();
-    } else if constexpr (std::invocable<decltype(Make)>) {
-      check_initial<std::invoke_result_t<decltype(Make)>, S>();
-    } else {
-      check_initial<void, S>();
-    }
-    return with<detail::Said<detail::Word::initial, Make>>();
+    using Made = typename detail::MadeBy<decltype(Make), typename Signature::Settings>::type;
+    constexpr bool good = std::same_as<std::remove_cvref_t<Made>, typename Signature::State>;
+    static_assert(good || !Signature::has_state,
+                  "weir: .initial<f>() takes S f() or S f(const Settings&) with the resolver's "
+                  "State S");
+    return with_if < once && Signature::has_state && good, detail::Said < detail::Word::initial,
+           Make >> ();
   }
 
   /// `.migrate<migrate_ips>()`: brings a State of an older `.state_version()` up to date, in place:
   /// `void f(S&, int from_version)`. It runs when such a State is loaded. Throwing halts the task.
   template <auto Migrate>
   consteval auto migrate() const {
-    static_assert(!said<detail::Word::migrate>, "weir: .migrate<>() is said twice");
+    constexpr bool once = !said<detail::Word::migrate>;
+    static_assert(once, "weir: .migrate<>() is said twice");
     static_assert(Signature::has_state,
                   "weir: .migrate<>() is for resolvers with a State, a parameter S&");
+    constexpr bool good =
+        std::is_invocable_r_v<void, decltype(Migrate), typename Signature::State&, int>;
     static_assert(
-        std::is_invocable_r_v<void, decltype(Migrate), typename Signature::State&, int>,
+        good || !Signature::has_state,
         "weir: .migrate<f>() takes void f(S&, int from_version) with the resolver's State S");
-    return with<detail::Said<detail::Word::migrate, Migrate>>();
+    return with_if < once && Signature::has_state && good, detail::Said < detail::Word::migrate,
+           Migrate >> ();
   }
 
   /// `.check_settings<f>()`: refuses settings before the first record: `weir::Result<void> f(const
   /// Settings&)`, or a void function that throws.
   template <auto Check>
   consteval auto check_settings() const {
-    using Settings = typename Signature::Settings;
-    static_assert(!said<detail::Word::check>, "weir: .check_settings<>() is said twice");
+    constexpr bool once = !said<detail::Word::check>;
+    static_assert(once, "weir: .check_settings<>() is said twice");
     static_assert(Signature::has_settings,
                   "weir: .check_settings<>() is for resolvers with settings, a second parameter "
                   "const Settings&");
-    static_assert(std::invocable<decltype(Check), const Settings&>,
+    using Answer = typename detail::CheckedBy<decltype(Check), typename Signature::Settings>::type;
+    constexpr bool good = std::is_void_v<Answer> || std::same_as<Answer, Result<void>>;
+    static_assert(good || !Signature::has_settings,
                   "weir: .check_settings<f>() takes weir::Result<void> f(const Settings&)");
-    return with<detail::Said<detail::Word::check, Check>>();
+    return with_if < once && Signature::has_settings && good, detail::Said < detail::Word::check,
+           Check >> ();
   }
 
   /// `.outputs("alerts", "totals")`: one name for each output, in the order: the returned feature,
@@ -216,34 +271,6 @@ class Resolver {
   const char* name = "";
   int version = 0;  ///< 0: not said
   detail::OutputNames output_names{};
-
- private:
-  template <class T>
-  static constexpr void check_key() {
-    static_assert(detail::KeyText<T> || detail::KeyNumber<T>,
-                  "weir: a key is text, bytes, an integer or an enum (not bool, not floating "
-                  "point, not a message)");
-  }
-  template <class T, class Unit>
-  static constexpr void check_time() {
-    using Inner = typename detail::UnwrapOptional<T>::type;
-    constexpr bool number = std::integral<Inner> && !std::same_as<Inner, bool>;
-    static_assert(number || detail::TimestampMessage<Inner> || detail::IsTimePoint<Inner>::value,
-                  "weir: an event time is an integer with a unit, a google.protobuf.Timestamp or a "
-                  "std::chrono::sys_time");
-    static_assert(!number || !std::same_as<Unit, detail::NoUnit>,
-                  "weir: an event time that is a number needs its unit: .event_time<&M::at, "
-                  "weir::milliseconds>() (or seconds, microseconds, nanoseconds)");
-    static_assert(std::same_as<Unit, detail::NoUnit> || detail::IsDuration<Unit>::value,
-                  "weir: the unit of an event time is weir::seconds, weir::milliseconds, "
-                  "weir::microseconds or weir::nanoseconds");
-  }
-  template <class Made, class S>
-  static constexpr void check_initial() {
-    static_assert(std::same_as<std::remove_cvref_t<Made>, S>,
-                  "weir: .initial<f>() takes S f() or S f(const Settings&) with the resolver's "
-                  "State S");
-  }
 };
 
 /// `weir::resolver<count_ips>("count_ips")`: the function is
@@ -262,6 +289,8 @@ consteval auto resolver(const char* name) {
     Resolver<Function> made;
     made.name = name;
     return made;
+  } else {
+    return detail::BrokenResolver{};
   }
 }
 

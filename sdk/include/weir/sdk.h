@@ -27,6 +27,10 @@ namespace weir {
 /// What WEIR_PLUGIN collects.
 template <class... Resolvers>
 consteval auto plugin(std::string_view name, std::string_view version, Resolvers... resolvers) {
+  static_assert(
+      sizeof...(Resolvers) > 0,
+      "weir: WEIR_PLUGIN(name, version, weir::resolver<f>(\"name\"), ...) has at least one "
+      "resolver");
   return detail::Declaration<Resolvers...>{name, version, std::tuple<Resolvers...>(resolvers...)};
 }
 
@@ -40,11 +44,11 @@ consteval auto plugin(std::string_view name, std::string_view version, Resolvers
   namespace {                                                                                  \
   constexpr auto weir_declaration_ = ::weir::plugin(plugin_name, plugin_version, __VA_ARGS__); \
   WEIR_SECTION(WEIR_MANIFEST_SECTION)                                                          \
-  constexpr auto weir_manifest_ = ::weir::detail::Plugin<weir_declaration_>::manifest();       \
+  constexpr auto weir_manifest_ = ::weir::detail::PluginOf<weir_declaration_>::manifest();     \
   }                                                                                            \
   extern "C" __attribute__((visibility("default"))) const weir_plugin_table* weir_plugin(      \
       const weir_host* host);                                                                  \
   const weir_plugin_table* weir_plugin(const weir_host* host) {                                \
-    return ::weir::detail::Plugin<weir_declaration_>::enter(host);                             \
+    return ::weir::detail::PluginOf<weir_declaration_>::enter(host);                           \
   }                                                                                            \
   static_assert(true, "")

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <string_view>
 #include <tuple>
+#include <type_traits>
 #include <utility>
 
 /// From the words of WEIR_PLUGIN to the manifest and the tables of the ABI.
@@ -58,6 +59,17 @@ constexpr bool all_names(const OutputNames& names) {
 
 inline constexpr std::string_view default_output = "features";
 
+/// A plugin with a resolver that was refused has no more to say.
+struct BrokenPlugin {
+  static constexpr std::array<char, 1> manifest() { return {}; }
+  static const weir_plugin_table* enter(const weir_host*) noexcept { return nullptr; }
+};
+
+template <class... Resolvers>
+constexpr bool is_broken(const std::tuple<Resolvers...>*) {
+  return (... || std::is_same_v<Resolvers, BrokenResolver>);
+}
+
 /// Reads a declaration `D`, a constexpr object of static storage.
 template <const auto& D>
 class Plugin {
@@ -83,43 +95,49 @@ class Plugin {
     using Signature = typename R::Types;
     constexpr const OutputNames& names = resolver<I>.output_names;
     constexpr int version = resolver<I>.version;
-    static_assert(is_name(resolver<I>.name),
-                  "weir: a resolver's name is [a-z][a-z0-9_]*, at most 63 characters");
+    constexpr bool good_name = is_name(resolver<I>.name);
+    static_assert(good_name, "weir: a resolver's name is [a-z][a-z0-9_]*, at most 63 characters");
     static_assert(!names.too_many, "weir: a resolver has at most 16 outputs");
-    static_assert(names.count != 0 || Signature::output_count <= 1,
+    constexpr bool named = names.count != 0 || Signature::output_count <= 1;
+    static_assert(named,
                   "weir: several outputs need names: .outputs(\"first\", \"second\"), the returned "
                   "feature first, then each Out");
-    static_assert(names.count == 0 || names.count == Signature::output_count,
+    constexpr bool enough = names.count == 0 || names.count == Signature::output_count;
+    static_assert(enough,
                   "weir: .outputs() takes one name for each output: the returned feature first, "
                   "then each Out");
-    static_assert(all_differ(names.names, names.count),
-                  "weir: the outputs of a resolver have different names");
-    static_assert(all_names(names),
-                  "weir: an output's name is [a-z][a-z0-9_]*, at most 63 characters");
+    constexpr bool names_differ = all_differ(names.names, names.count);
+    static_assert(names_differ, "weir: the outputs of a resolver have different names");
+    constexpr bool good_names = all_names(names);
+    static_assert(good_names, "weir: an output's name is [a-z][a-z0-9_]*, at most 63 characters");
     static_assert(version == 0 || Signature::has_state,
                   "weir: .state_version() is for resolvers with a State, a parameter S&");
-    static_assert(version >= 0 && version <= 65535,
-                  "weir: .state_version() takes a number from 1 to 65535");
+    constexpr bool good_version = version >= 0 && version <= 65535;
+    static_assert(good_version, "weir: .state_version() takes a number from 1 to 65535");
     static_assert(!R::template has<Word::migrate> || version >= 2,
                   "weir: .migrate<>() needs .state_version(n) with n above 1: the version that it "
                   "migrates to");
-    return true;
+    return good_name && !names.too_many && named && enough && names_differ && good_names;
   }
 
   static constexpr bool check() {
-    static_assert(is_name(D.name),
-                  "weir: a plugin's name is [a-z][a-z0-9_]*, at most 63 characters");
-    static_assert(is_version(D.version),
+    constexpr bool good_name = is_name(D.name);
+    static_assert(good_name, "weir: a plugin's name is [a-z][a-z0-9_]*, at most 63 characters");
+    constexpr bool good_version = is_version(D.version);
+    static_assert(good_version,
                   "weir: a plugin's version is printable ASCII without spaces, at most 63 "
                   "characters");
-    static_assert(count >= 1, "weir: a plugin has at least one resolver");
     constexpr bool names_differ = []<std::size_t... I>(std::index_sequence<I...>) {
       return all_differ(std::array<std::string_view, count>{resolver<I>.name...}, count);
     }
     (std::make_index_sequence<count>());
     static_assert(names_differ, "weir: the resolvers of a plugin have different names");
-    return []<std::size_t... I>(std::index_sequence<I...>) { return (check_resolver<I>() && ...); }
+    // Not &&, so that every resolver is checked.
+    constexpr bool good_resolvers = []<std::size_t... I>(std::index_sequence<I...>) {
+      return (int{check_resolver<I>()} & ...) != 0;
+    }
     (std::make_index_sequence<count>());
+    return good_name && good_version && names_differ && good_resolvers;
   }
 
   // The manifest; its grammar is at the end of abi.h
@@ -224,6 +242,8 @@ class Plugin {
       std::size_t at = 0;
       put_manifest([&](char c) { text[at++] = c; });
       return text;
+    } else {
+      return std::array<char, 1>{};
     }
   }
 
@@ -250,5 +270,9 @@ class Plugin {
     return same_major && minor_fits ? &table : nullptr;
   }
 };
+
+template <const auto& D>
+using PluginOf = std::conditional_t<is_broken(static_cast<decltype(&D.resolvers)>(nullptr)),
+                                    BrokenPlugin, Plugin<D>>;
 
 }  // namespace weir::detail

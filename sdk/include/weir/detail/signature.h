@@ -11,10 +11,13 @@
 #include <chrono>
 #include <concepts>
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string_view>
 #include <tuple>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 /// What a resolver's C++ signature says. Everything here happens at compile time.
@@ -48,8 +51,17 @@ struct FunctionTypes<R (C::*)(P...) const> : FunctionTypes<R(P...)> {};
 template <class R, class C, class... P>
 struct FunctionTypes<R (C::*)(P...) const noexcept> : FunctionTypes<R(P...)> {};
 template <class F>
-requires std::is_class_v<F> && requires { &F::operator(); }
+concept FunctionObject = std::is_class_v<F> && requires {
+  &F::operator();
+};
+template <FunctionObject F>
 struct FunctionTypes<F> : FunctionTypes<decltype(&F::operator())> {};
+
+template <class F>
+concept TakesNothing = FunctionTypes<F>::known && FunctionTypes<F>::count == 0;
+template <class F>
+concept TakesSomething = FunctionTypes<F>::known && FunctionTypes<F>::count >
+0;
 
 template <class T>
 struct OutOf {
@@ -162,8 +174,13 @@ struct Signature {
   static constexpr Problem problem = Problem::no_function;
 };
 
-template <class F>
-requires FunctionTypes<F>::known struct Signature<F> {
+template <TakesNothing F>
+struct Signature<F> {
+  static constexpr Problem problem = Problem::no_message;
+};
+
+template <TakesSomething F>
+struct Signature<F> {
   using Types = FunctionTypes<F>;
   using Answer = Returned<typename Types::Return>;
   static constexpr std::size_t count = Types::count;
@@ -186,7 +203,6 @@ requires FunctionTypes<F>::known struct Signature<F> {
   }
 
   static constexpr Problem find_problem() {
-    if (count == 0) return Problem::no_message;
     for (const Role role : roles) {
       if (role == Role::message_by_value) return Problem::message_by_value;
       if (role == Role::out_by_value) return Problem::out_by_value;
@@ -282,8 +298,7 @@ constexpr bool check_signature() {
   static_assert(problem != Problem::context_by_value,
                 "weir: the context is taken as weir::Context&");
   static_assert(problem != Problem::out_by_value, "weir: an output is taken as weir::Out<F>&");
-  static_assert(problem != Problem::out_of_something_else,
-                "weir: Out<F> takes features, and a feature is a Protobuf message");
+  // Problem::out_of_something_else: Out itself has said so.
   static_assert(problem != Problem::unknown_parameter,
                 "weir: a resolver takes (const M&, S&, const Settings&, weir::Out<F>&..., "
                 "weir::Context&) and nothing else; M, S, Settings and F are Protobuf messages, and "
@@ -322,8 +337,8 @@ template <class F, class M>
 struct ParseTypes {
   static constexpr bool valid = false;
 };
-template <class F, class M>
-requires(FunctionTypes<F>::known&& FunctionTypes<F>::count >= 1) struct ParseTypes<F, M> {
+template <TakesSomething F, class M>
+struct ParseTypes<F, M> {
   using Types = FunctionTypes<F>;
   using Answer = ParseReturn<std::remove_cv_t<typename Types::Return>, M>;
   static constexpr Role takes = role_of<typename Types::template Parameter<0>, true>();
@@ -344,6 +359,38 @@ requires(FunctionTypes<F>::known&& FunctionTypes<F>::count >= 1) struct ParseTyp
   static constexpr bool valid = input_valid && Answer::shape != ParseShape::wrong &&
                                 !(from_record && Answer::shape == ParseShape::pointer);
 };
+
+/// What .key and .event_time get from an extracting function E; void: E takes something else.
+template <class E, class M>
+struct Extracted {
+  using type = void;
+};
+template <class E, class M>
+concept OfRecordOnly = std::invocable<E, const Record&> && !std::invocable<E, const M&>;
+template <class M, std::invocable<const M&> E>
+struct Extracted<E, M> : std::invoke_result<E, const M&> {};
+template <class M, OfRecordOnly<M> E>
+struct Extracted<E, M> : std::invoke_result<E, const Record&> {};
+
+/// What .initial makes; void: F takes something else.
+template <class F, class Settings>
+struct MadeBy {
+  using type = void;
+};
+template <class F, class Settings>
+concept OfNothingOnly = std::invocable<F> && !std::invocable<F, const Settings&>;
+template <class Settings, std::invocable<const Settings&> F>
+struct MadeBy<F, Settings> : std::invoke_result<F, const Settings&> {};
+template <class Settings, OfNothingOnly<Settings> F>
+struct MadeBy<F, Settings> : std::invoke_result<F> {};
+
+/// What .check_settings answers; Nothing: F takes something else.
+template <class F, class Settings>
+struct CheckedBy {
+  using type = Nothing;
+};
+template <class Settings, std::invocable<const Settings&> F>
+struct CheckedBy<F, Settings> : std::invoke_result<F, const Settings&> {};
 
 template <class T>
 concept KeyText = std::convertible_to<T, std::string_view>;

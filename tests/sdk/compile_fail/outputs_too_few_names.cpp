@@ -1,0 +1,10 @@
+// expect: weir: .outputs() takes one name for each output
+#include <weir/sdk.h>
+
+#include "kitchen.pb.h"
+
+using namespace kitchen;
+
+Count f(const Item&, weir::Out<Tally>&);
+
+WEIR_PLUGIN("p", "1.0.0", weir::resolver<f>("f").outputs("one"));
