@@ -141,12 +141,13 @@ function(weir_add_plugin_test name)
   endif()
   add_dependencies(${name}_test ${name})
 
-  set(environment "WEIR_PLUGIN_DIR=$<TARGET_FILE_DIR:${name}>")
+  # Discovery flattens a list in a property: of two variables in ENVIRONMENT the second is lost.
+  set(environment ENVIRONMENT "WEIR_PLUGIN_DIR=$<TARGET_FILE_DIR:${name}>")
   if(app)
-    list(APPEND environment "WEIR_APP=${app}")
+    list(APPEND environment ENVIRONMENT_MODIFICATION "WEIR_APP=set:${app}")
   endif()
   doctest_discover_tests(${name}_test TEST_PREFIX "${name}/"
-    PROPERTIES LABELS ${name} ENVIRONMENT "${environment}")
+    PROPERTIES LABELS ${name} ${environment})
 endfunction()
 
 # What makes dlclose() real: nothing but the entry is visible, and no symbol is unique in the
