@@ -5,14 +5,15 @@
 #include <string>
 
 #include <doctest/doctest.h>
+#include <weir/test_driver.h>
 
-// The resolver is a plain function, so most of its test calls it. What only the host can do (key,
-// event time, rejection, State over a restart) is left to it.
+// The resolver is a plain function, so most of its test calls it. What surrounds it (JSON, key,
+// event time, settings from the YAML, dead letters, commits) takes the host, at the end.
 namespace {
 
 using namespace earthquakes;
 
-constexpr std::int64_t minute_ms = 60 * 1000;
+constexpr std::int64_t minute_ms = 60'000;
 constexpr std::int64_t hour_ms = 60 * minute_ms;
 constexpr std::int64_t happened_ms = 1'517'932'242'400;
 
@@ -133,4 +134,68 @@ TEST_CASE("an event without network or time is rejected and changes nothing") {
   CHECK(feed.outcome(never, 0).reason() == "an event needs `time`, when it happened");
   CHECK(feed.network.events() == 0);
   CHECK_FALSE(feed.network.has_strongest());
+}
+
+// In the feed, and so in the topic, an event looks like this.
+constexpr const char* hualian = R"({"id": "us1000chhc", "net": "us", "mag": 6.4, "magType": "mww",
+  "place": "22km NNE of Hualian, Taiwan", "time": 1517932242400, "updated": 1517962242400,
+  "status": "reviewed", "type": "earthquake", "felt": 935, "tsunami": 1, "sig": 853,
+  "longitude": 121.7, "latitude": 24.2, "depth": 11})";
+constexpr const char* unfelt = R"({"id": "us1000chm0", "net": "us", "mag": null,
+  "place": "nowhere", "time": 1517932242400, "felt": null})";
+
+TEST_CASE("the app counts what the feed tells and lateness is arrival minus event time") {
+  weir::TestDriver host("earthquakes");
+
+  host.pipe("earthquakes", hualian, {.key = "us", .timestamp_ms = happened_ms + 2 * hour_ms});
+  host.pipe("earthquakes", unfelt, {.key = "us", .timestamp_ms = happened_ms + minute_ms});
+
+  const Network network = host.state<Network>("us");
+  CHECK(network.events() == 2);
+  CHECK(network.strongest().id() == "us1000chhc");
+  CHECK(network.late() == 1);
+  CHECK(network.late_max_ms() == 2 * hour_ms);
+  REQUIRE(host.features<Summary>().size() == 2);
+  CHECK(host.features<Summary>().back().late_mean_ms() == 2 * hour_ms);
+  CHECK(host.dead_letters().empty());
+}
+
+TEST_CASE("what a crash undid is counted once when it comes again") {
+  weir::TestDriver host("earthquakes");
+  host.pipe("earthquakes", hualian, {.key = "us", .timestamp_ms = happened_ms});
+  host.commit();
+  host.pipe("earthquakes", hualian, {.key = "us", .timestamp_ms = happened_ms});
+
+  host.crash();
+  CHECK(host.state<Network>("us").events() == 1);
+
+  host.recover();
+  CHECK(host.state<Network>("us").events() == 2);
+}
+
+TEST_CASE("an event without a time becomes a dead letter with the reason") {
+  weir::TestDriver host("earthquakes");
+
+  host.pipe("earthquakes", R"({"net": "us"})", {.key = "us", .timestamp_ms = happened_ms});
+
+  REQUIRE(host.dead_letters().size() == 1);
+  CHECK(host.dead_letters().front().error == "rejected");
+  CHECK(host.dead_letters().front().reason == "an event needs `time`, when it happened");
+  CHECK_FALSE(host.has_state("us"));
+}
+
+TEST_CASE("the length of late is the setting of the app") {
+  weir::TestDriver host("earthquakes", R"(
+app: earthquakes
+plugins: [earthquakes.so]
+sources: {earthquakes: {topic: earthquakes, arrival: record}}
+resolvers:
+  networks: {use: earthquakes/follow, from: earthquakes, to: summaries, settings: {late_after: 90s}}
+sinks: {summaries: {topic: summaries}}
+)");
+
+  host.pipe("earthquakes", hualian, {.key = "us", .timestamp_ms = happened_ms + 90'000});
+  CHECK(host.state<Network>("us").late() == 0);
+  host.pipe("earthquakes", hualian, {.key = "us", .timestamp_ms = happened_ms + 90'001});
+  CHECK(host.state<Network>("us").late() == 1);
 }
