@@ -165,8 +165,16 @@ class Scripts(unittest.TestCase):
         self.assertEqual((status, calls), (1, []))
         self.assertIn("--fix, not '-i'", err)
 
+    def compile_commands(self):
+        (self.root / "build/release").mkdir(parents=True)
+        commands = self.root / "build/release/compile_commands.json"
+        commands.write_text('[{"command": "g++ -O2 -fno-gnu-unique -c a.cpp"}]')
+
     def test_tidy_names_the_copy_although_its_path_holds_spaces(self):
+        self.compile_commands()
         calls = self.run_script("tidy", "commit")[3]
+        self.assertEqual((self.root / "build/tidy/compile_commands.json").read_text(),
+                         '[{"command": "g++ -O2 -c a.cpp"}]')
         self.assertIn("run-clang-tidy-19", calls[-1])
         self.assertTrue(calls[-1].endswith("/a copy/(sdk|host|plugins|proto|tests)/.*commit"))
 
@@ -200,8 +208,14 @@ class Scripts(unittest.TestCase):
     def test_fuzz_and_bench_run_what_was_built_and_fail_without(self):
         for command, folder, name in (("fuzz", "build/fuzz/tests/fuzz", "decode_fuzzer"),
                                       ("bench", "build/release/tests/bench", "bench_decode")):
-            status, _, err, _ = self.run_script(command, "7")
+            status, _, err, calls = self.run_script(command, "7")
+            self.assertEqual((status, calls), (1, []))
+            self.assertIn("nothing to run yet", err)
+            (self.root / "tests" / command).mkdir()
+            (self.root / "tests" / command / "CMakeLists.txt").write_text("")
+            status, _, err, calls = self.run_script(command, "7")
             self.assertEqual(status, 1)
+            self.assertTrue(calls[-1].endswith(f"--target tests/{command}/all"))
             self.assertIn("was built", err)
             (self.root / folder).mkdir(parents=True)
             program = self.root / folder / name
