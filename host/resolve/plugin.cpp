@@ -25,7 +25,7 @@ constexpr std::size_t log_line_bytes_max = 4096;
 /// What the plugin holds as its weir_host: the table comes first, so that one pointer is both.
 struct HostTable {
   weir_host abi{};
-  const PluginOptions* options = nullptr;
+  const PluginLoadOptions* options = nullptr;
 };
 static_assert(std::is_standard_layout_v<HostTable>, "a pointer to its first member is one to it");
 
@@ -118,7 +118,7 @@ Result<void> check_table(const weir_plugin_table* table, const Manifest& manifes
 
 struct Plugin::Impl {
   PluginFile file;
-  PluginOptions options;
+  PluginLoadOptions options;
   HostTable host;
   std::optional<Schemas> schemas;
   std::optional<PluginCopy> copy;
@@ -179,7 +179,7 @@ Plugin::~Plugin() = default;
 
 Result<std::shared_ptr<Plugin>> Plugin::load(const std::filesystem::path& path,
                                              const std::filesystem::path& copy_directory,
-                                             PluginOptions options) {
+                                             PluginLoadOptions options) {
   WEIR_TRY(const std::string bytes, read_plugin_bytes(path));
   LintReport report = lint_plugin(path, bytes);
   if (!report.refusals.empty()) return refusal(report);

@@ -36,7 +36,7 @@ struct PluginFile {
 /// must not be loaded; the message has every finding, each with its fix.
 Result<PluginFile> read_plugin_file(const std::filesystem::path& path);
 
-struct PluginOptions {
+struct PluginLoadOptions {
   /// Lines that the plugin logs, and what the host has to say of it. Called from any thread, also
   /// from several at once, until the Plugin is gone. Empty: they are dropped.
   std::function<void(LogLevel level, std::string_view text)> log;
@@ -53,7 +53,7 @@ class Plugin {
   /// is refused is not shut down. Errc::refused: the file, its table or the directory. [control]
   static Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& path,
                                               const std::filesystem::path& copy_directory,
-                                              PluginOptions options = {});
+                                              PluginLoadOptions options = {});
 
   /// shutdown(), unload, delete the copy. Logs a warning when the file stays mapped; its copy then
   /// stays too. [control]

@@ -7,7 +7,10 @@
 #include <random>
 #include <utility>
 
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/dynamic_message.h>
 #include <google/protobuf/stubs/logging.h>
+#include <google/protobuf/util/json_util.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sysexits.h>
@@ -185,6 +188,29 @@ Result<InspectReport> inspect_plugin(const fs::path& path) {
   report.lint = lint_results(lint);
   if (const auto schemas = Schemas::parse(lint.file.schemas)) report.schemas_text = schemas->text();
   return report;
+}
+
+Result<std::string> settings_from_json(const PluginFile& file, std::string_view resolver,
+                                       std::string_view json) {
+  namespace pb = google::protobuf;
+  const Manifest::Resolver* found = file.manifest.find(resolver);
+  if (found == nullptr) {
+    return error(Errc::usage, "plugin {} has no resolver \"{}\"", file.manifest.plugin,
+                 printable(resolver));
+  }
+  if (found->settings_type.empty()) {
+    return error(Errc::usage, "resolver {} takes no settings", resolver);
+  }
+  WEIR_TRY(const Schemas schemas, Schemas::parse(file.schemas));
+  pb::DynamicMessageFactory factory;
+  const std::unique_ptr<pb::Message> message(
+      factory.GetPrototype(schemas.message(found->settings_type))->New());
+  const auto status = pb::util::JsonStringToMessage(std::string(json), message.get());
+  if (!status.ok()) {
+    return error(Errc::usage, "settings of resolver {} are no {}: {}", resolver,
+                 found->settings_type, std::string_view(status.message()));
+  }
+  return message->SerializeAsString();
 }
 
 Result<CheckReport> check_plugin(const fs::path& path, const CheckOptions& options) {

@@ -58,6 +58,11 @@ struct CheckOptions {
   std::chrono::milliseconds time_max{20'000};   ///< for one check
 };
 
+/// The settings message of `resolver` from its JSON, for CheckOptions. Errc::usage: the plugin has
+/// no such resolver, it takes no settings, or the JSON does not fit.
+Result<std::string> settings_from_json(const PluginFile& file, std::string_view resolver,
+                                       std::string_view json);
+
 /// Lints the file, then loads it in child processes and calls every slot with good and bad input: a
 /// plugin that crashes, hangs or ends the process does so there, and the checks after it go on in a
 /// new child. Returns when all is done, at the latest after `time_max` for each check.

@@ -35,6 +35,24 @@ TEST_CASE("plugin inspect: a file that is no plugin says why") {
   CHECK(report->schemas_text.empty());
 }
 
+TEST_CASE("plugin check: settings come from JSON by the resolver's own schema") {
+  auto file = read_plugin_file(WEIR_TEST_PLUGIN);
+  REQUIRE(file);
+  const auto none = settings_from_json(*file, "count", "{}");
+  REQUIRE_FALSE(none);
+  CHECK(none.error().message == "resolver count takes no settings");
+  CHECK_FALSE(settings_from_json(*file, "other", "{}"));
+
+  file->manifest.resolvers[0].settings_type = "zoo.Count";
+  const auto bytes = settings_from_json(*file, "count", R"({"records": "5"})");
+  REQUIRE(bytes);
+  CHECK(*bytes == "\x08\x05");
+  const auto wrong = settings_from_json(*file, "count", R"({"record": 5})");
+  REQUIRE_FALSE(wrong);
+  CHECK(wrong.error().code == Errc::usage);
+  CHECK(wrong.error().message.find("settings of resolver count are no zoo.Count") == 0);
+}
+
 TEST_CASE("check child: a request survives its arguments") {
   CheckRequest request;
   request.path = "dir with space/x.so";

@@ -96,7 +96,7 @@ CheckReport check(std::string_view name, std::uint64_t seed = 1) {
   options.child_command = {WEIR_ZOO_CHECK_CHILD};
   options.seed = seed;
   options.time_max =
-      std::chrono::milliseconds(name.find("hangs") != std::string_view::npos ? 1000 : 60'000);
+      std::chrono::milliseconds(name.find("hangs") != std::string_view::npos ? 3000 : 60'000);
   auto report = check_plugin(file_of(name), options);
   REQUIRE_MESSAGE(report, report.error().message);
   return *std::move(report);
