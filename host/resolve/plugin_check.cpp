@@ -208,7 +208,7 @@ Result<std::string> settings_from_json(const PluginFile& file, std::string_view 
   const auto status = pb::util::JsonStringToMessage(std::string(json), message.get());
   if (!status.ok()) {
     return error(Errc::usage, "settings of resolver {} are no {}: {}", resolver,
-                 found->settings_type, std::string_view(status.message()));
+                 found->settings_type, status.message().ToString());
   }
   return message->SerializeAsString();
 }
