@@ -78,6 +78,46 @@ Result<void> reserve_lock_file(const std::filesystem::path& directory) {
                      path.string(), std::strerror(code), mount_point(directory).string());
 }
 
+Error cannot_open(int code, const Environment::Options& options) {
+  const std::string path = options.directory.string();
+  if (code == MDB_INVALID) {
+    return host::error(Errc::corrupt,
+                       "{}/data.mdb is not an LMDB file; if nothing was ever committed here, "
+                       "remove {} and start again",
+                       path, path);
+  }
+  if (code == MDB_VERSION_MISMATCH) {
+    return host::error(Errc::corrupt, "{} was written by another version of LMDB", path);
+  }
+  if (code == ENOMEM) {
+    return host::error(Errc::io,
+                       "cannot map {} of address space for {}; lower state.map_size in the app's "
+                       "YAML",
+                       readable_bytes(options.map_bytes), path);
+  }
+  const Errc kind = code == ENOSPC || code == EDQUOT ? Errc::full : Errc::io;
+  return host::error(kind, "cannot open {}: {}", path, mdb_strerror(code));
+}
+
+// Touching a page beyond the end of the file would be SIGBUS, in whoever touches it.
+Result<void> check_length(MDB_env* raw, const std::string& path) {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(raw, &info);
+  mdb_env_stat(raw, &stat);
+  int fd = -1;
+  struct stat file {};
+  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
+  if (mdb_env_get_fd(raw, &fd) == 0 && ::fstat(fd, &file) == 0 &&
+      static_cast<std::uint64_t>(file.st_size) < needed) {
+    return host::error(Errc::corrupt,
+                       "{}/data.mdb is {} bytes, its newest commit needs {}: it was cut off; "
+                       "restore it from a backup",
+                       path, file.st_size, needed);
+  }
+  return {};
+}
+
 }  // namespace
 
 std::string readable_bytes(std::uint64_t bytes) {
@@ -138,40 +178,10 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
   if (!options.sync) flags |= MDB_NOSYNC;
   if (!options.locking) flags |= MDB_NOLOCK;
   if (const int code = mdb_env_open(raw, path.c_str(), flags, file_mode); code != 0) {
-    if (code == MDB_INVALID) {
-      return host::error(Errc::corrupt,
-                         "{}/data.mdb is not an LMDB file; if nothing was ever committed here, "
-                         "remove {} and start again",
-                         path, path);
-    }
-    if (code == MDB_VERSION_MISMATCH) {
-      return host::error(Errc::corrupt, "{} was written by another version of LMDB", path);
-    }
-    if (code == ENOMEM) {
-      return host::error(Errc::io,
-                         "cannot map {} of address space for {}; lower state.map_size in the app's "
-                         "YAML",
-                         readable_bytes(options.map_bytes), path);
-    }
-    const Errc kind = code == ENOSPC || code == EDQUOT ? Errc::full : Errc::io;
-    return host::error(kind, "cannot open {}: {}", path, mdb_strerror(code));
+    return cannot_open(code, options);
   }
 
-  // Touching a page beyond the end of the file would be SIGBUS, in whoever touches it.
-  MDB_envinfo info{};
-  MDB_stat stat{};
-  mdb_env_info(raw, &info);
-  mdb_env_stat(raw, &stat);
-  int fd = -1;
-  struct stat file {};
-  const std::uint64_t needed = (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize;
-  if (mdb_env_get_fd(raw, &fd) == 0 && ::fstat(fd, &file) == 0 &&
-      static_cast<std::uint64_t>(file.st_size) < needed) {
-    return host::error(Errc::corrupt,
-                       "{}/data.mdb is {} bytes, its newest commit needs {}: it was cut off; "
-                       "restore it from a backup",
-                       path, file.st_size, needed);
-  }
+  WEIR_CHECK(check_length(raw, path));
   int dead = 0;
   if (options.locking) mdb_reader_check(raw, &dead);
   unregister.armed = false;

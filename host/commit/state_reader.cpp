@@ -15,6 +15,7 @@
 #include "commit/environment.hpp"
 #include "commit/names.hpp"
 #include "commit/row.hpp"
+#include "commit/rows.hpp"
 #include "commit/state_type.hpp"
 
 namespace weir::host {
@@ -76,6 +77,7 @@ class TaskReader {
                                                    .read_only = true,
                                                    .sync = true,
                                                    .locking = out->locking_}));
+    out->rows_.emplace(*out->environment_, task);
     WEIR_TRY(MDB_txn * raw, out->environment_->begin_read());
     Transaction txn(raw);
     MDB_dbi meta = 0;
@@ -84,11 +86,11 @@ class TaskReader {
                                     {names::schemas, &out->schemas_}}) {
       const int code = mdb_dbi_open(raw, name, 0, dbi);
       if (code == MDB_NOTFOUND) return std::unique_ptr<TaskReader>();
-      if (code != 0) return out->fail(code);
+      if (code != 0) return out->rows_->failed(code);
     }
     WEIR_CHECK(out->check_identity(raw, meta));
     // A handle that a read transaction opened lives on only if the transaction is committed.
-    if (const int code = txn.commit(); code != 0) return out->fail(code);
+    if (const int code = txn.commit(); code != 0) return out->rows_->failed(code);
     return out;
   }
 
@@ -122,7 +124,7 @@ class TaskReader {
     std::string next;
     if (const auto dbi = states_.find(resolver.entry.id()); dbi != states_.end()) {
       Cursor cursor;
-      if (const int code = cursor.open(raw, dbi->second); code != 0) return fail(code);
+      if (const int code = cursor.open(raw, dbi->second); code != 0) return rows_->failed(code);
       MDB_val key = to_val(from);
       MDB_val value{};
       const MDB_cursor_op start = exact ? MDB_SET_KEY : from.empty() ? MDB_FIRST : MDB_SET_RANGE;
@@ -139,7 +141,7 @@ class TaskReader {
         out->push_back(std::move(entry));
         if (exact) break;
       }
-      if (code != 0 && code != MDB_NOTFOUND) return fail(code);
+      if (code != 0 && code != MDB_NOTFOUND) return rows_->failed(code);
     }
     return next;
   }
@@ -158,40 +160,20 @@ class TaskReader {
   TaskReader(std::filesystem::path state_directory, std::string task)
       : state_directory_(std::move(state_directory)), task_(std::move(task)) {}
 
-  Error fail(int code) const { return environment_->error(code, "reading task " + task_); }
-
-  Error corrupt(std::string_view row, std::string_view what) const {
-    return error(Errc::corrupt, "task {}: {} in {} {}", task_, row,
-                 environment_->directory().string(), what);
-  }
-
   Result<NoHost> guard() const {
     if (locking_) return NoHost();
     return NoHost::hold(state_directory_);
   }
 
-  template <typename Message>
-  Result<void> parse(std::string_view key, std::string_view stored, Message* message,
-                     const std::string& name) const {
-    Row row;
-    const RowFault fault = read_row(key, stored, row);
-    if (fault != RowFault::none) return corrupt(name, describe(fault, stored));
-    if (!message->ParseFromArray(row.payload.data(), static_cast<int>(row.payload.size()))) {
-      return corrupt(name, "does not parse");
-    }
-    return {};
-  }
-
   Result<void> check_identity(MDB_txn* txn, MDB_dbi meta) const {
     v1::Environment identity;
-    MDB_val key = to_val(names::environment);
-    MDB_val value{};
-    if (const int code = mdb_get(txn, meta, &key, &value); code != 0) return fail(code);
-    WEIR_CHECK(parse(names::environment, to_view(value), &identity, "the row environment"));
+    WEIR_TRY(const bool found,
+             rows_->get(txn, meta, names::environment, &identity, "the row environment"));
+    if (!found) return rows_->corrupt("the row environment", "is missing");
     if (identity.format() > environment_format) {
-      return corrupt("the environment",
-                     fmt::format("has format {}, this version of weir knows up to {}",
-                                 identity.format(), environment_format));
+      return rows_->corrupt("the environment",
+                            fmt::format("has format {}, this version of weir knows up to {}",
+                                        identity.format(), environment_format));
     }
     return {};
   }
@@ -199,19 +181,15 @@ class TaskReader {
   Result<void> read_entries(std::vector<StateReader::ResolverInfo>* out) {
     WEIR_TRY(MDB_txn * raw, environment_->begin_read());
     const Transaction txn(raw);
-    Cursor cursor;
-    int code = cursor.open(raw, resolvers_);
-    MDB_val key{};
-    MDB_val value{};
-    while (code == 0 && (code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) == 0) {
-      StateReader::ResolverInfo info;
-      info.task = task_;
-      info.name = to_view(key);
-      WEIR_CHECK(parse(to_view(key), to_view(value), &info.entry, "resolver " + info.name));
-      out->push_back(std::move(info));
-    }
-    if (code != MDB_NOTFOUND) return fail(code);
-    return {};
+    return rows_->each(
+        raw, resolvers_, [&](std::string_view key, std::string_view stored) -> Result<void> {
+          StateReader::ResolverInfo info;
+          info.task = task_;
+          info.name = key;
+          WEIR_CHECK(rows_->parse(key, stored, &info.entry, "resolver " + info.name));
+          out->push_back(std::move(info));
+          return {};
+        });
   }
 
   // In a transaction of its own, because a handle dies with the transaction that opened it unless
@@ -224,7 +202,7 @@ class TaskReader {
     int code = mdb_dbi_open(raw, names::state(id).c_str(), 0, &dbi);
     if (code == MDB_NOTFOUND) return {};
     if (code == 0) code = txn.commit();
-    if (code != 0) return fail(code);
+    if (code != 0) return rows_->failed(code);
     states_[id] = dbi;
     return {};
   }
@@ -232,14 +210,10 @@ class TaskReader {
   // Schemas never change once stored.
   Result<const v1::Schema*> schema(MDB_txn* txn, std::uint32_t id) {
     if (const auto found = known_.find(id); found != known_.end()) return &found->second;
-    const std::string name = names::schema_key(id);
-    MDB_val key = to_val(name);
-    MDB_val value{};
-    const int code = mdb_get(txn, schemas_, &key, &value);
-    if (code == MDB_NOTFOUND) return corrupt(fmt::format("schema {}", id), "is missing");
-    if (code != 0) return fail(code);
     v1::Schema stored;
-    WEIR_CHECK(parse(name, to_view(value), &stored, fmt::format("schema {}", id)));
+    const std::string name = fmt::format("schema {}", id);
+    WEIR_TRY(const bool found, rows_->get(txn, schemas_, names::schema_key(id), &stored, name));
+    if (!found) return rows_->corrupt(name, "is missing");
     return &(known_[id] = std::move(stored));
   }
 
@@ -248,7 +222,7 @@ class TaskReader {
     Row row;
     const RowFault fault = read_row(key, stored, row);
     if (fault != RowFault::none) {
-      return corrupt(
+      return rows_->corrupt(
           fmt::format("the State of resolver {} for key \"{}\"", resolver, printable(key)),
           describe(fault, stored));
     }
@@ -268,6 +242,7 @@ class TaskReader {
   std::string task_;
   bool locking_ = true;
   std::unique_ptr<Environment> environment_;
+  std::optional<Rows> rows_;  // of the environment
   MDB_dbi resolvers_ = 0;
   MDB_dbi schemas_ = 0;
   std::map<std::uint32_t, MDB_dbi> states_;

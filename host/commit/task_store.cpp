@@ -14,6 +14,7 @@
 #include "commit/files.hpp"
 #include "commit/names.hpp"
 #include "commit/row.hpp"
+#include "commit/rows.hpp"
 
 namespace weir::host {
 namespace {
@@ -29,17 +30,6 @@ Result<std::uint64_t> draw_lineage() {
     }
   }
   return lineage;
-}
-
-int put_row(MDB_txn* txn, MDB_dbi dbi, std::string_view key, std::string_view payload,
-            unsigned flags = 0) {
-  MDB_val k = to_val(key);
-  MDB_val v{row_header_bytes + payload.size(), nullptr};
-  if (const int code = mdb_put(txn, dbi, &k, &v, flags | MDB_RESERVE); code != 0) return code;
-  auto* row = static_cast<char*>(v.mv_data);
-  if (!payload.empty()) std::memcpy(row + row_header_bytes, payload.data(), payload.size());
-  write_row_header(row, key, 0, payload);
-  return 0;
 }
 
 }  // namespace
@@ -59,6 +49,7 @@ struct TaskStore::Impl {
 
   Options options;
   std::unique_ptr<Environment> environment;
+  std::optional<Rows> rows;  // of the environment
   MDB_dbi meta = 0;
   MDB_dbi resolvers = 0;
   MDB_dbi schemas = 0;
@@ -73,7 +64,6 @@ struct TaskStore::Impl {
   std::vector<std::string> notes;
   std::size_t outbox_rows = 0;
   std::uint64_t commit_count = 0;
-  std::string buffer;
 
   ~Impl() {
     if (reading != nullptr) mdb_txn_abort(reading);
@@ -85,30 +75,11 @@ struct TaskStore::Impl {
     if (options.at_step) options.at_step(name);
   }
 
-  Error corrupt(std::string_view row, std::string_view what) const {
-    return error(Errc::corrupt, "{}: {} in {} {}; restore the task from a backup", where(), row,
-                 options.directory.string(), what);
-  }
-
   Result<void> open();
   Result<void> open_databases(MDB_txn* txn);
   Result<void> read_identity(MDB_txn* txn);
   Result<void> read_head();
-  Result<Catalog> read_catalog(MDB_txn* txn);
-  Result<void> write_catalog(MDB_txn* txn, const Catalog& before, const Catalog& after);
   void know(const Catalog& catalog);
-
-  template <typename Message>
-  Result<bool> read_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key, Message* message,
-                            std::string_view row_name);
-  template <typename Message>
-  Result<void> parse_row(std::string_view key, std::string_view stored, Message* message,
-                         std::string_view row_name);
-  int put_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key,
-                  const google::protobuf::MessageLite& message);
-
-  template <typename Visit>
-  Result<void> each_row(MDB_txn* txn, MDB_dbi dbi, const Visit& visit);
 
   void renew();
   Result<void> check(const CommitRequest& request) const;
@@ -118,52 +89,6 @@ struct TaskStore::Impl {
   int write_all(const CommitRequest& request);
 };
 
-template <typename Message>
-Result<void> TaskStore::Impl::parse_row(std::string_view key, std::string_view stored,
-                                        Message* message, std::string_view row_name) {
-  Row row;
-  if (const RowFault fault = read_row(key, stored, row); fault != RowFault::none) {
-    return corrupt(row_name, describe(fault, stored));
-  }
-  if (!message->ParseFromArray(row.payload.data(), static_cast<int>(row.payload.size()))) {
-    return corrupt(row_name, "does not parse");
-  }
-  return {};
-}
-
-// Calls `visit(key, stored)` for every row, until it fails.
-template <typename Visit>
-Result<void> TaskStore::Impl::each_row(MDB_txn* txn, MDB_dbi dbi, const Visit& visit) {
-  Cursor cursor;
-  int code = cursor.open(txn, dbi);
-  MDB_val key{};
-  MDB_val value{};
-  while (code == 0 && (code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) == 0) {
-    WEIR_CHECK(visit(to_view(key), to_view(value)));
-  }
-  if (code != MDB_NOTFOUND) return environment->error(code, "reading " + where());
-  return {};
-}
-
-template <typename Message>
-Result<bool> TaskStore::Impl::read_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key,
-                                           Message* message, std::string_view row_name) {
-  MDB_val k = to_val(key);
-  MDB_val v{};
-  const int code = mdb_get(txn, dbi, &k, &v);
-  if (code == MDB_NOTFOUND) return false;
-  if (code != 0) return environment->error(code, where());
-  WEIR_CHECK(parse_row(key, to_view(v), message, row_name));
-  return true;
-}
-
-int TaskStore::Impl::put_message(MDB_txn* txn, MDB_dbi dbi, std::string_view key,
-                                 const google::protobuf::MessageLite& message) {
-  buffer.clear();
-  message.AppendToString(&buffer);
-  return put_row(txn, dbi, key, buffer);
-}
-
 Result<void> TaskStore::Impl::open() {
   WEIR_CHECK(make_durable_directory(options.directory));
   WEIR_TRY(environment, Environment::open({.directory = options.directory,
@@ -172,6 +97,7 @@ Result<void> TaskStore::Impl::open() {
                                            .sync = options.sync,
                                            .locking = true}));
   if (options.sync) WEIR_CHECK(sync_directory(options.directory));
+  rows.emplace(*environment, options.task);
 
   MDB_txn* raw = nullptr;
   if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) {
@@ -185,7 +111,7 @@ Result<void> TaskStore::Impl::open() {
   }
   WEIR_TRY(reading, environment->begin_read());
   WEIR_CHECK(read_head());
-  WEIR_TRY(const Catalog catalog, read_catalog(reading));
+  WEIR_TRY(const Catalog catalog, rows->catalog(reading, resolvers, schemas));
   know(catalog);
   return {};
 }
@@ -208,25 +134,25 @@ Result<void> TaskStore::Impl::open_databases(MDB_txn* txn) {
       return environment->error(code, "opening " + where());
     }
   }
-  MDB_stat rows{};
-  mdb_stat(txn, outbox, &rows);
-  outbox_rows = rows.ms_entries;
+  MDB_stat stat{};
+  mdb_stat(txn, outbox, &stat);
+  outbox_rows = stat.ms_entries;
   return {};
 }
 
 Result<void> TaskStore::Impl::read_identity(MDB_txn* txn) {
   WEIR_TRY(const bool found,
-           read_message(txn, meta, names::environment, &identity, "the row environment"));
+           rows->get(txn, meta, names::environment, &identity, "the row environment"));
   if (!found) {
-    MDB_stat rows{};
-    mdb_stat(txn, meta, &rows);
-    if (rows.ms_entries != 0) return corrupt("the row environment", "is missing");
+    MDB_stat stat{};
+    mdb_stat(txn, meta, &stat);
+    if (stat.ms_entries != 0) return rows->corrupt("the row environment", "is missing");
     identity.set_format(environment_format);
     identity.set_app(options.app);
     identity.set_task(options.task);
     WEIR_TRY(const std::uint64_t lineage, draw_lineage());
     identity.set_lineage(lineage);
-    if (const int code = put_message(txn, meta, names::environment, identity); code != 0) {
+    if (const int code = Rows::put(txn, meta, names::environment, identity); code != 0) {
       return environment->error(code, "opening " + where());
     }
     return {};
@@ -248,53 +174,12 @@ Result<void> TaskStore::Impl::read_identity(MDB_txn* txn) {
 
 Result<void> TaskStore::Impl::read_head() {
   v1::Head stored;
-  WEIR_TRY(const bool found, read_message(reading, meta, names::head, &stored, "the row head"));
+  WEIR_TRY(const bool found, rows->get(reading, meta, names::head, &stored, "the row head"));
   if (!found) return {};
   if (stored.commit().lineage() != identity.lineage()) {
-    return corrupt("the row head", "is of another lineage than the environment");
+    return rows->corrupt("the row head", "is of another lineage than the environment");
   }
   head = std::move(stored);
-  return {};
-}
-
-Result<Catalog> TaskStore::Impl::read_catalog(MDB_txn* txn) {
-  Catalog out;
-  WEIR_CHECK(each_row(txn, resolvers, [&](std::string_view key, std::string_view stored) {
-    const std::string name(key);
-    return parse_row(key, stored, &out.resolvers[name], "resolver " + name);
-  }));
-  WEIR_CHECK(
-      each_row(txn, schemas, [&](std::string_view key, std::string_view stored) -> Result<void> {
-        const auto id = names::schema_id(key);
-        if (!id) return corrupt("a schema's key", "is not 4 bytes of a number from 1 to 65535");
-        return parse_row(key, stored, &out.schemas[*id], fmt::format("schema {}", *id));
-      }));
-  return out;
-}
-
-Result<void> TaskStore::Impl::write_catalog(MDB_txn* txn, const Catalog& before,
-                                            const Catalog& after) {
-  int code = 0;
-  for (const auto& [name, entry] : before.resolvers) {
-    if (after.resolvers.contains(name)) continue;
-    MDB_val key = to_val(name);
-    code = mdb_del(txn, resolvers, &key, nullptr);
-    if (code != 0) return environment->error(code, where() + ": storing resolvers");
-  }
-  for (const auto& [name, entry] : after.resolvers) {
-    const auto old = before.resolvers.find(name);
-    if (old != before.resolvers.end() &&
-        old->second.SerializeAsString() == entry.SerializeAsString()) {
-      continue;
-    }
-    code = put_message(txn, resolvers, name, entry);
-    if (code != 0) return environment->error(code, where() + ": storing resolvers");
-  }
-  for (const auto& [id, schema] : after.schemas) {
-    if (before.schemas.contains(id)) continue;
-    code = put_message(txn, schemas, names::schema_key(id), schema);
-    if (code != 0) return environment->error(code, where() + ": storing schemas");
-  }
   return {};
 }
 
@@ -335,7 +220,7 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
     return impl.environment->error(code, doing);
   }
   Transaction txn(raw);
-  WEIR_TRY(const Catalog before, impl.read_catalog(raw));
+  WEIR_TRY(const Catalog before, impl.rows->catalog(raw, impl.resolvers, impl.schemas));
   auto joined = register_in(before, resolvers, started_at);
   if (!joined) {
     Error refusal = std::move(joined).error();
@@ -343,7 +228,10 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
     return refusal;
   }
   Registration& registration = *joined;
-  WEIR_CHECK(impl.write_catalog(raw, before, registration.catalog));
+  if (const int code = Rows::put(raw, impl.resolvers, impl.schemas, before, registration.catalog);
+      code != 0) {
+    return impl.environment->error(code, doing);
+  }
 
   std::vector<Impl::OpenState> states;
   for (std::size_t i = 0; i < resolvers.size(); ++i) {
@@ -391,8 +279,8 @@ Result<std::optional<StoredState>> TaskStore::get(ResolverId resolver, std::stri
   }
   const std::string name =
       fmt::format("the State of resolver {} for key \"{}\"", state.name, printable(key));
-  if (fault != RowFault::none) return impl.corrupt(name, describe(fault, to_view(v)));
-  return impl.corrupt(name, fmt::format("names schema {}, which is not stored", row.schema));
+  if (fault != RowFault::none) return impl.rows->corrupt(name, describe(fault, to_view(v)));
+  return impl.rows->corrupt(name, fmt::format("names schema {}, which is not stored", row.schema));
 }
 
 Result<void> TaskStore::Impl::check(const CommitRequest& request) const {
@@ -463,7 +351,7 @@ int TaskStore::Impl::put_outbox(MDB_txn* txn, std::span<const std::string_view> 
   }
   for (std::size_t i = 0; i < pieces.size(); ++i) {
     const std::string key = names::outbox_key(static_cast<std::uint32_t>(i));
-    if (const int code = put_row(txn, outbox, key, pieces[i], MDB_APPEND); code != 0) return code;
+    if (const int code = Rows::put(txn, outbox, key, pieces[i], MDB_APPEND); code != 0) return code;
   }
   return 0;
 }
@@ -482,7 +370,7 @@ int TaskStore::Impl::write_rows(MDB_txn* txn, const CommitRequest& request) {
   step("states_put");
   if (const int code = put_outbox(txn, request.outbox); code != 0) return code;
   step("outbox_put");
-  if (const int code = put_message(txn, meta, names::head, request.head); code != 0) return code;
+  if (const int code = Rows::put(txn, meta, names::head, request.head); code != 0) return code;
   step("head_put");
   return 0;
 }
@@ -519,15 +407,15 @@ Result<std::vector<std::string>> TaskStore::outbox() {
   const auto take = [&](std::string_view key, std::string_view stored) -> Result<void> {
     const std::string name = fmt::format("outbox row {}", out.size());
     if (key != names::outbox_key(static_cast<std::uint32_t>(out.size()))) {
-      return impl.corrupt(name, "is missing");
+      return impl.rows->corrupt(name, "is missing");
     }
     Row row;
     const RowFault fault = read_row(key, stored, row);
-    if (fault != RowFault::none) return impl.corrupt(name, describe(fault, stored));
+    if (fault != RowFault::none) return impl.rows->corrupt(name, describe(fault, stored));
     out.emplace_back(row.payload);
     return {};
   };
-  WEIR_CHECK(impl.each_row(impl.reading, impl.outbox, take));
+  WEIR_CHECK(impl.rows->each(impl.reading, impl.outbox, take));
   return out;
 }
 
