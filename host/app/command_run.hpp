@@ -1,0 +1,21 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "app/exit_code.hpp"
+
+namespace weir::host {
+
+struct RunOptions {
+  std::filesystem::path config;
+  bool until_end = false;    ///< stop when all sources are read to the ends they had at the start
+  bool no_progress = false;  ///< no bar on the terminal
+  std::string log_format;    ///< auto, text or json
+  std::string log_level;     ///< debug, info, warn or error
+};
+
+/// `weir run`: from records to features until a signal, or the end.
+ExitCode command_run(const RunOptions& options);
+
+}  // namespace weir::host
