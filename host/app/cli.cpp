@@ -216,6 +216,8 @@ class CommandLine {
         ->type_name("LEVEL")
         ->default_val("info")
         ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+    // For tests of recovery; not for people, so not in the help.
+    c.add_option("--kill-at", run_.kill_at)->group("");
   }
 
   void add_validate() {

@@ -13,6 +13,8 @@ struct RunOptions {
   bool no_progress = false;  ///< no bar on the terminal
   std::string log_format;    ///< auto, text or json
   std::string log_level;     ///< debug, info, warn or error
+  /// Tests of recovery: "STEP:N" kills the process when a step is reached for the N-th time.
+  std::string kill_at;
 };
 
 /// `weir run`: from records to features until a signal, or the end.
