@@ -25,6 +25,12 @@ struct Config::Impl {
   std::vector<Finding> warnings;
   /// Paths whose values came from files or from sensitive settings; never printed.
   std::set<std::string> secrets;
+
+  const Node* settings_of(std::string_view resolver) const {
+    const Node* node = document.root.find("resolvers");
+    if (node != nullptr) node = node->find(resolver);
+    return node == nullptr ? nullptr : node->find("settings");
+  }
 };
 
 namespace {
@@ -55,7 +61,7 @@ Config::Config(Config&&) noexcept = default;
 Config& Config::operator=(Config&&) noexcept = default;
 Config::~Config() = default;
 
-Result<Config> Config::load(const std::filesystem::path& path) {
+Result<Config> Config::load(const std::filesystem::path& path, std::vector<Finding>* findings) {
   const auto cannot = [&](std::string_view why) {
     return error(Errc::config, "{}: cannot read the app's YAML: {}", path.string(), why);
   };
@@ -67,16 +73,22 @@ Result<Config> Config::load(const std::filesystem::path& path) {
   in.read(text.data(), static_cast<std::streamsize>(text.size()));
   if (in.bad()) return cannot(std::strerror(errno));
   text.resize(static_cast<std::size_t>(in.gcount()));
-  return parse(std::move(text), path.string());
+  return parse(std::move(text), path.string(), findings);
 }
 
-Result<Config> Config::parse(std::string text, const std::string& name) {
+Result<Config> Config::parse(std::string text, const std::string& name,
+                             std::vector<Finding>* all_findings) {
   auto impl = std::make_unique<Impl>();
   impl->document = Document::parse(std::move(text), name);
   impl->directory = std::filesystem::path(name).parent_path();
   const Document& document = impl->document;
   std::vector<Finding> findings = document.findings;
+  const auto tell = [&](const std::vector<Finding>& some) {
+    if (all_findings != nullptr)
+      all_findings->insert(all_findings->end(), some.begin(), some.end());
+  };
   if (document.root.kind == Node::Kind::null && !document.complete) {
+    tell(findings);
     return config_error(document, findings);
   }
 
@@ -97,6 +109,8 @@ Result<Config> Config::parse(std::string text, const std::string& name) {
     std::erase_if(more, [&](const Finding& finding) { return finding.line >= last; });
   }
   findings.insert(findings.end(), more.begin(), more.end());
+  tell(findings);
+  tell(impl->warnings);
   if (!findings.empty()) return config_error(document, findings);
   return Config(std::move(impl));
 }
@@ -111,21 +125,26 @@ std::filesystem::path Config::resolve_path(std::string_view relative) const {
 
 Result<void> Config::bind_settings(std::string_view resolver,
                                    google::protobuf::Message* settings) const {
-  const Node* node = impl_->document.root.find("resolvers");
-  Position key_at = position_at(impl_->document, "resolvers." + std::string(resolver));
-  if (node != nullptr) node = node->find(resolver);
-  if (node != nullptr) node = node->find("settings");
-  const std::string path = "resolvers." + std::string(resolver) + ".settings";
-  if (node != nullptr) key_at = position_at(impl_->document, path);
+  const std::vector<Finding> findings = settings_findings(resolver, settings);
+  if (!findings.empty()) return config_error(impl_->document, findings);
+  return {};
+}
 
+std::vector<Finding> Config::settings_findings(std::string_view resolver,
+                                               google::protobuf::Message* settings) const {
+  const std::string path = "resolvers." + std::string(resolver) + ".settings";
+  const Node* node = impl_->settings_of(resolver);
   Binding binding{impl_->document, impl_->directory};
   settings->Clear();
-  bind_message(binding, node, key_at, path, settings);
+  bind_message(binding, node, position_at(impl_->document, path), path, settings);
   if (node != nullptr) {
     collect_sensitive(*settings->GetDescriptor(), *node, path, impl_->secrets);
   }
-  if (!binding.findings.empty()) return config_error(impl_->document, binding.findings);
-  return {};
+  return std::move(binding.findings);
+}
+
+bool Config::has_settings(std::string_view resolver) const {
+  return impl_->settings_of(resolver) != nullptr;
 }
 
 std::string Config::effective() const {

@@ -32,10 +32,13 @@ class Config {
   /// Reads and binds `path`. Findings of schema and cross references (names that do not exist, a
   /// sink that is also the source) are all collected; with any, the result is Errc::config and its
   /// message is render() of them.
-  static Result<Config> load(const std::filesystem::path& path);
+  /// `findings`, when not null, gets them one by one as well, warnings too.
+  static Result<Config> load(const std::filesystem::path& path,
+                             std::vector<Finding>* findings = nullptr);
 
   /// The same for text that did not come from a file; `name` stands for the path in findings.
-  static Result<Config> parse(std::string text, const std::string& name);
+  static Result<Config> parse(std::string text, const std::string& name,
+                              std::vector<Finding>* findings = nullptr);
 
   Config(Config&&) noexcept;
   Config& operator=(Config&&) noexcept;
@@ -57,6 +60,13 @@ class Config {
   /// options.proto are honoured where the message uses them. Errc::config: render() of everything
   /// that is wrong.
   Result<void> bind_settings(std::string_view resolver, google::protobuf::Message* settings) const;
+
+  /// The same with the findings one by one; empty: bound.
+  std::vector<Finding> settings_findings(std::string_view resolver,
+                                         google::protobuf::Message* settings) const;
+
+  /// Whether the file says `settings:` for a resolver.
+  bool has_settings(std::string_view resolver) const;
 
   /// The effective configuration as YAML, defaults filled in. Values of sensitive settings and
   /// values read from files by ${file:...} are "***". Resolvers' settings stand as they were

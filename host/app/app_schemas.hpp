@@ -1,0 +1,60 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "config/config.hpp"
+#include "resolve/plugin.hpp"
+#include "resolve/schemas.hpp"
+
+namespace weir::host {
+
+/// The plugin files of an app, read but not run: their manifests and schemas.
+class AppSchemas {
+ public:
+  /// One plugin file of the app, or why it cannot be used.
+  struct File {
+    PluginFile file;
+    Schemas schemas;
+  };
+
+  /// Reads every file. Problems become findings at `plugins.N`; what could be read stays usable.
+  static AppSchemas read(const Config& config, std::vector<Finding>& findings);
+
+  const std::vector<File>& files() const { return files_; }
+
+  /// Null: no plugin of this name.
+  const File* plugin(std::string_view name) const;
+
+  /// Checks names, outputs, formats, required fields and settings of every resolver against its
+  /// plugin's manifest.
+  void check(const Config& config, std::vector<Finding>& findings) const;
+
+  /// The one message type that goes to the sinks writing `topic`; null when there is none, or when
+  /// there are several.
+  const google::protobuf::Descriptor* type_of_topic(const Config& config,
+                                                    std::string_view topic) const;
+
+ private:
+  std::vector<File> files_;
+};
+
+/// Wire bytes of one message type as proto3 JSON. One thread.
+class MessagePrinter {
+ public:
+  /// `type` outlives the printer.
+  explicit MessagePrinter(const google::protobuf::Descriptor& type);
+  ~MessagePrinter();
+
+  /// Nothing when the bytes are not such a message.
+  std::optional<std::string> to_json(std::string_view bytes);
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,406 @@
+#include "app/cli.hpp"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "app/command_consume.hpp"
+#include "app/command_deadletters.hpp"
+#include "app/command_plugin.hpp"
+#include "app/command_produce.hpp"
+#include "app/command_run.hpp"
+#include "app/command_state.hpp"
+#include "app/command_validate.hpp"
+#include "app/command_version.hpp"
+#include "app/exit_code.hpp"
+#include "app/output.hpp"
+#include "config/suggest.hpp"
+
+namespace weir::host {
+namespace {
+
+constexpr std::size_t help_column = 30;
+
+/// Every command, its options, and what runs when it was chosen.
+class CommandLine {
+ public:
+  CommandLine() : root_("Weir feeds records to resolvers and keeps their State.", "weir") {
+    root_.get_formatter()->column_width(help_column);
+    root_.get_formatter()->label("REQUIRED", "(required)");
+    root_.footer(
+        "Start here:\n"
+        "  weir validate -c app.yaml               what is wrong with an app, all at once\n"
+        "  weir produce visits -c app.yaml f.jsonl lines of a file become records of a topic\n"
+        "  weir run -c app.yaml --until-end        work through what is there, then stop\n"
+        "  weir state get ana -c app.yaml          the State of one key, as JSON\n"
+        "\n"
+        "`weir COMMAND --help` shows options and examples. Data goes to stdout, talk to stderr.\n"
+        "Exit codes: 0 done, 1 a check failed or nothing found, 64 command line, 65 input data,\n"
+        "69 not there, 70 a bug, 73 no state directory, 74 input or output, 75 try again,\n"
+        "76 every task halted, 77 refused, 78 configuration.");
+    add_run();
+    add_validate();
+    add_state();
+    add_plugin();
+    add_produce();
+    add_consume();
+    add_deadletters();
+    add_version();
+  }
+
+  ExitCode run(const std::vector<std::string>& arguments) {
+    CLI::App* command = &root_;
+    std::size_t first = 0;
+    if (const auto wrong = find_command(arguments, command, first)) return usage(*command, *wrong);
+    const std::vector<std::string> rest(arguments.begin() + static_cast<std::ptrdiff_t>(first),
+                                        arguments.end());
+    if (asks_for_help(*command, rest)) {
+      print_line(trimmed(command->help(path_before(*command))));
+      return flush_data() ? ExitCode::ok : ExitCode::io;
+    }
+    if (first == 0 && rest == std::vector<std::string>{"--version"}) {
+      return finish(command_version(OutputFormat::text));
+    }
+    if (!command->get_subcommands({}).empty()) return usage(*command, "a command is missing");
+    if (const auto wrong = find_unknown_option(*command, rest)) return usage(*command, *wrong);
+    try {
+      // CLI11 takes them from the back.
+      std::vector<std::string> reversed(rest.rbegin(), rest.rend());
+      command->parse(std::move(reversed));
+    } catch (const CLI::ParseError& failure) {
+      return usage(*command, failure.what());
+    }
+    return finish(actions_.at(command)());
+  }
+
+ private:
+  static ExitCode finish(ExitCode code) {
+    if (flush_data()) return code;
+    if (code != ExitCode::ok) return code;
+    return fail(error(Errc::io, "stdout did not take all of the data"));
+  }
+
+  static std::string trimmed(std::string text) {
+    while (text.ends_with('\n')) text.pop_back();
+    return text;
+  }
+
+  static std::string path_of(const CLI::App& command) {
+    const CLI::App* parent = command.get_parent();
+    return parent == nullptr ? command.get_name() : path_of(*parent) + " " + command.get_name();
+  }
+  static std::string path_before(const CLI::App& command) {
+    return command.get_parent() == nullptr ? command.get_name() : path_of(command);
+  }
+
+  static ExitCode usage(const CLI::App& command, const std::string& what) {
+    say("{}: {}", path_of(command), what);
+    say("try: {} --help", path_of(command));
+    return ExitCode::usage;
+  }
+
+  static bool asks_for_help(const CLI::App& command, const std::vector<std::string>& rest) {
+    const bool is_group = !command.get_subcommands({}).empty();
+    if (rest.empty()) return is_group && command.get_parent() == nullptr;
+    for (const std::string& argument : rest) {
+      if (argument == "--") return false;
+      if (argument == "--help" || argument == "-h") return true;
+    }
+    return is_group && rest.front() == "help";
+  }
+
+  /// Follows the words of the command from the front. CLI11 would say of a misspelt one only that a
+  /// command is missing.
+  static std::optional<std::string> find_command(const std::vector<std::string>& arguments,
+                                                 CLI::App*& command, std::size_t& first) {
+    for (; first < arguments.size(); ++first) {
+      const std::vector<CLI::App*> commands = command->get_subcommands({});
+      const std::string& word = arguments[first];
+      if (commands.empty() || word.starts_with('-') || word == "help") return std::nullopt;
+      const auto found = std::find_if(commands.begin(), commands.end(),
+                                      [&](const CLI::App* c) { return c->get_name() == word; });
+      if (found == commands.end()) {
+        std::vector<std::string> names;
+        for (const CLI::App* c : commands) {
+          if (!c->get_group().empty()) names.push_back(c->get_name());
+        }
+        return fmt::format("unknown command \"{}\"; {}", printable(word),
+                           suggestion(word, names, "commands"));
+      }
+      command = *found;
+    }
+    return std::nullopt;
+  }
+
+  /// The first option that the command does not have. CLI11 would complain about missing ones
+  /// first.
+  static std::optional<std::string> find_unknown_option(const CLI::App& command,
+                                                        const std::vector<std::string>& rest) {
+    for (std::size_t i = 0; i < rest.size(); ++i) {
+      const std::string& argument = rest[i];
+      if (argument == "--") return std::nullopt;
+      if (argument.size() < 2 || argument[0] != '-') continue;
+      const bool is_long = argument[1] == '-';
+      const std::string name =
+          is_long ? argument.substr(0, argument.find('=')) : argument.substr(0, 2);
+      const CLI::Option* option = command.get_option_no_throw(name);
+      if (option == nullptr) {
+        std::vector<std::string> names;
+        for (const CLI::Option* known : command.get_options()) {
+          for (const std::string& long_name : known->get_lnames()) {
+            names.push_back("--" + long_name);
+          }
+        }
+        std::string hint = is_long ? suggestion(name, names, "options") : "";
+        if (!hint.empty()) hint = "; " + hint;
+        return fmt::format("unknown option {}{}", printable(name), hint);
+      }
+      const bool has_value_in_it =
+          is_long ? argument.find('=') != argument.npos : argument.size() > 2;
+      if (option->get_items_expected_max() > 0 && !has_value_in_it) ++i;
+    }
+    return std::nullopt;
+  }
+
+  CLI::App& add(CLI::App& parent, const std::string& name, const std::string& what,
+                const std::string& examples, std::function<ExitCode()> action) {
+    CLI::App& command = *parent.add_subcommand(name, what);
+    command.get_formatter()->column_width(help_column);
+    if (!examples.empty()) command.footer(examples);
+    if (action) actions_.emplace(&command, std::move(action));
+    return command;
+  }
+
+  static void add_format(CLI::App& command, OutputFormat& format) {
+    command
+        .add_option_function<std::string>(
+            "--format",
+            [&format](const std::string& word) {
+              if (word != "text" && word != "json") {
+                throw CLI::ValidationError("--format", "expected text or json, found " + word);
+              }
+              format = word == "json" ? OutputFormat::json : OutputFormat::text;
+            },
+            "text or json")
+        ->type_name("FORMAT");
+  }
+
+  static void add_log(CLI::App& command, LogOptions& log) {
+    command.add_option("-c,--config", log.config, "the app's YAML: finds the log and the schemas")
+        ->type_name("FILE");
+    command.add_option("--log", log.directory, "instead: the directory of an embedded log")
+        ->type_name("DIR");
+  }
+
+  void add_run() {
+    CLI::App& c =
+        add(root_, "run", "Run an app until a signal, or until its input is worked through",
+            "Examples:\n"
+            "  weir run -c app.yaml                 until SIGTERM or ^C; a second aborts\n"
+            "  weir run -c app.yaml --until-end     what is there now, then stop",
+            [this] { return command_run(run_); });
+    c.add_option("-c,--config", run_.config, "the app's YAML")->type_name("FILE")->required();
+    c.add_flag("--until-end", run_.until_end,
+               "stop when the sources are read to the ends they have now");
+    c.add_flag("--no-progress", run_.no_progress, "no progress bar on a terminal");
+    c.add_option("--log-format", run_.log_format, "auto, text or json")
+        ->type_name("FORMAT")
+        ->default_val("auto")
+        ->check(CLI::IsMember({"auto", "text", "json"}));
+    c.add_option("--log-level", run_.log_level, "debug, info, warn or error")
+        ->type_name("LEVEL")
+        ->default_val("info")
+        ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+    // For tests of recovery; not for people, so not in the help.
+    c.add_option("--kill-at", run_.kill_at)->group("");
+  }
+
+  void add_validate() {
+    CLI::App& c =
+        add(root_, "validate", "Say everything that is wrong with an app's YAML, all at once",
+            "Examples:\n"
+            "  weir validate -c app.yaml\n"
+            "  weir validate apps/*.yaml --deny-warnings\n"
+            "  weir validate -c app.yaml --print-effective     with every default filled in",
+            [this] { return command_validate(validate_); });
+    c.add_option("-c,--config", validate_.configs, "the app's YAML; may be repeated")
+        ->type_name("FILE");
+    c.add_option("FILE", validate_.configs, "the same, without -c")->type_name("");
+    c.add_flag("--no-plugins", validate_.no_plugins,
+               "leave the plugin files unread: only the YAML itself is checked");
+    c.add_flag("--deny-warnings", validate_.deny_warnings, "a warning is an error");
+    c.add_flag("--print-effective", validate_.print_effective,
+               "print the app with its defaults; secrets are hidden");
+    add_format(c, validate_.format);
+  }
+
+  void add_state() {
+    CLI::App& group = add(root_, "state", "Look at State, while a host runs or not",
+                          "Examples:\n"
+                          "  weir state get ana -c app.yaml\n"
+                          "  weir state list -c app.yaml --prefix a\n"
+                          "  weir state export --state ./state > states.jsonl",
+                          {});
+    CLI::App& get = add(group, "get", "The State of one key, as JSON",
+                        "Examples:\n"
+                        "  weir state get ana -c app.yaml\n"
+                        "  weir state get ana -c app.yaml -r count_ips --format json\n"
+                        "Exits with 1 when no resolver has State for the key.",
+                        [this] { return command_state_get(state_); });
+    get.add_option("KEY", state_.key, "the key")->type_name("")->required();
+    CLI::App& list = add(group, "list", "Keys and sizes",
+                         "Examples:\n"
+                         "  weir state list -c app.yaml\n"
+                         "  weir state list -c app.yaml -r count_ips --prefix user- --limit 20",
+                         [this] { return command_state_list(state_); });
+    CLI::App& all = add(group, "export", "Every State as a line of JSON",
+                        "Examples:\n"
+                        "  weir state export -c app.yaml > states.jsonl\n"
+                        "  weir state export -c app.yaml -r count_ips --prefix user-",
+                        [this] { return command_state_export(state_); });
+    for (CLI::App* c : {&get, &list, &all}) {
+      c->add_option("-c,--config", state_.config, "the app's YAML: finds the state directory")
+          ->type_name("FILE");
+      c->add_option("--state", state_.directory, "instead: the state directory")->type_name("DIR");
+      c->add_option("-r,--resolver", state_.resolver, "only of this resolver")->type_name("NAME");
+      add_format(*c, state_.format);
+    }
+    for (CLI::App* c : {&list, &all}) {
+      c->add_option("--prefix", state_.prefix, "only keys that begin so")->type_name("TEXT");
+      c->add_option("--limit", state_.limit, "at most so many")->type_name("N");
+    }
+  }
+
+  void add_plugin() {
+    CLI::App& group = add(root_, "plugin", "Look into a plugin file, and try it",
+                          "Examples:\n"
+                          "  weir plugin inspect build/unique_ips.so\n"
+                          "  weir plugin check build/unique_ips.so",
+                          {});
+    CLI::App& inspect = add(group, "inspect", "What the file says of itself; runs none of its code",
+                            "Example:\n  weir plugin inspect build/unique_ips.so",
+                            [this] { return command_plugin_inspect(plugin_); });
+    CLI::App& check = add(group, "check", "Load it in a child process and call everything it has",
+                          "Example:\n"
+                          "  weir plugin check build/unique_ips.so\n"
+                          "Exits with 1 when a check failed.",
+                          [this] { return command_plugin_check(plugin_); });
+    for (CLI::App* c : {&inspect, &check}) {
+      c->add_option("FILE", plugin_.file, "the plugin")->type_name("")->required();
+      add_format(*c, plugin_.format);
+    }
+  }
+
+  void add_produce() {
+    CLI::App& c =
+        add(root_, "produce", "Append the lines of a file, or of stdin, to a topic",
+            "Each line is one record, a JSON object of which all parts may be absent:\n"
+            "  {\"key\": \"ana\", \"value\": {\"ip\": \"a\"}, \"timestamp\": 1767225600000}\n"
+            "value: an object, list, number or bool is sent as its JSON text, a string as its\n"
+            "characters, null as no value. timestamp: milliseconds or RFC 3339, now when absent.\n"
+            "partition: that of the key (murmur2) when absent. headers: {\"name\": \"text\"}.\n"
+            "key_base64, value_base64: for bytes that are not text.\n"
+            "\n"
+            "Examples:\n"
+            "  weir produce visits -c app.yaml visits.jsonl\n"
+            "  weir produce visits -c app.yaml --raw --key userId < events.jsonl\n"
+            "  weir produce visits --log ./state/log --partitions 4 --rate 100 visits.jsonl",
+            [this] { return command_produce(produce_); });
+    c.add_option("TOPIC", produce_.topic, "the topic; made when it is not there")
+        ->type_name("")
+        ->required();
+    c.add_option("FILE", produce_.file, "lines; stdin when absent")->type_name("");
+    add_log(c, produce_.log);
+    c.add_flag("--raw", produce_.raw, "each line is a value, as it stands");
+    c.add_option("--key", produce_.key_field, "take the key from this field of the value")
+        ->type_name("FIELD");
+    c.add_option("--partitions", produce_.partitions,
+                 "of a topic that is made; else as the app says, else 1")
+        ->type_name("N")
+        ->check(CLI::Range(1, 10000));
+    c.add_option("--rate", produce_.rate, "records per second; else as fast as possible")
+        ->type_name("N");
+  }
+
+  void add_consume() {
+    CLI::App& c =
+        add(root_, "consume", "Print the records of a topic as JSON lines",
+            "Bytes that are not text come as key_base64 and value_base64. Protobuf values\n"
+            "are shown as JSON where the app's plugins say their type.\n"
+            "\n"
+            "Examples:\n"
+            "  weir consume visits -c app.yaml --limit 3\n"
+            "  weir consume unique-ips -c app.yaml --from latest --follow\n"
+            "  weir consume visits --log ./state/log --from 2026-01-31T00:00:00Z",
+            [this] { return command_consume(consume_); });
+    c.add_option("TOPIC", consume_.topic, "the topic")->type_name("")->required();
+    add_log(c, consume_.log);
+    c.add_option("--from", consume_.from, "earliest, latest, an offset or a time (RFC 3339)")
+        ->type_name("WHERE");
+    c.add_option("--partition", consume_.partition, "only this one")->type_name("N");
+    c.add_option("--limit", consume_.limit, "at most so many records")->type_name("N");
+    c.add_flag("--follow", consume_.follow, "wait for more at the end");
+  }
+
+  void add_deadletters() {
+    CLI::App& group = add(root_, "deadletters", "Look at records that were set aside",
+                          "Examples:\n"
+                          "  weir deadletters list -c app.yaml\n"
+                          "  weir deadletters show 0:17 -c app.yaml",
+                          {});
+    CLI::App& list = add(group, "list", "One line each: id, error, source, position, reason",
+                         "Examples:\n"
+                         "  weir deadletters list -c app.yaml\n"
+                         "  weir deadletters list -c app.yaml --error undecodable --limit 20",
+                         [this] { return command_deadletters_list(deadletters_); });
+    list.add_option("--error", deadletters_.error,
+                    "only these: late, undecodable, rejected, misplaced, null_value, key, retries")
+        ->type_name("KIND");
+    list.add_option("--limit", deadletters_.limit, "the newest so many of each partition")
+        ->type_name("N");
+    CLI::App& show = add(group, "show", "Everything about one",
+                         "Example:\n  weir deadletters show 0:17 -c app.yaml",
+                         [this] { return command_deadletters_show(deadletters_); });
+    show.add_option("ID", deadletters_.id, "partition:offset, as list prints it")
+        ->type_name("")
+        ->required();
+    for (CLI::App* c : {&list, &show}) {
+      add_log(*c, deadletters_.log);
+      c->add_option("--topic", deadletters_.topic, "another dead-letter topic than the app's")
+          ->type_name("TOPIC");
+      add_format(*c, deadletters_.format);
+    }
+  }
+
+  void add_version() {
+    CLI::App& c = add(root_, "version", "Of the host, the plugin ABI and the libraries", "",
+                      [this] { return command_version(version_format_); });
+    add_format(c, version_format_);
+  }
+
+  CLI::App root_;
+  std::map<const CLI::App*, std::function<ExitCode()>> actions_;
+  RunOptions run_;
+  ValidateOptions validate_;
+  StateOptions state_;
+  PluginOptions plugin_;
+  ProduceOptions produce_;
+  ConsumeOptions consume_;
+  DeadLettersOptions deadletters_;
+  OutputFormat version_format_ = OutputFormat::text;
+};
+
+}  // namespace
+
+int run_command_line(int argc, const char* const* argv) {
+  const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  CommandLine line;
+  return static_cast<int>(line.run(arguments));
+}
+
+}  // namespace weir::host

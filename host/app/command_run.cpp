@@ -1,0 +1,125 @@
+#include "app/command_run.hpp"
+
+#include <atomic>
+#include <charconv>
+#include <csignal>
+#include <cstdlib>
+#include <thread>
+
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "app/app.hpp"
+#include "app/output.hpp"
+#include "app/progress.hpp"
+#include "app/stop_signal.hpp"
+#include "config/config.hpp"
+
+namespace weir::host {
+namespace {
+
+constexpr std::chrono::milliseconds tick{50};
+
+LogLevel to_level(std::string_view level) {
+  if (level == "debug") return LogLevel::debug;
+  if (level == "warn") return LogLevel::warn;
+  if (level == "error") return LogLevel::error;
+  return LogLevel::info;
+}
+
+Logger::Format to_format(std::string_view format) {
+  if (format == "text") return Logger::Format::human;
+  if (format == "json") return Logger::Format::json;
+  return Logger::format_for_stderr();
+}
+
+/// For tests of recovery: "STEP:N" kills the process when the step is reached for the N-th time.
+std::function<void(std::string_view)> killer(const std::string& kill_at) {
+  if (kill_at.empty()) return {};
+  const std::size_t colon = kill_at.find(':');
+  int count = 1;
+  if (colon != std::string::npos) {
+    std::from_chars(kill_at.data() + colon + 1, kill_at.data() + kill_at.size(), count);
+  }
+  auto left = std::make_shared<std::atomic<int>>(count);  // shared by the threads that reach it
+  return [step = kill_at.substr(0, colon), left](std::string_view reached) {
+    if (reached == step && --*left == 0) kill(getpid(), SIGKILL);
+  };
+}
+
+/// Every task has an LMDB environment and every reader a descriptor; the soft limit is often 1,024.
+void raise_descriptor_limit() {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void log_summary(Logger& logger, const Counters& counters) {
+  std::string aside;
+  for (std::size_t i = 0; i < counters.set_aside.size(); ++i) {
+    if (counters.set_aside[i] == 0) continue;
+    aside += fmt::format(", {} {}", counters.set_aside[i], name_of(static_cast<SetAside>(i)));
+  }
+  logger.info("app", "{} records, {} resolved, {} skipped, {} features, {} commits{}",
+              counters.records, counters.resolved, counters.skipped, counters.features,
+              counters.commits, aside);
+}
+
+/// Until everything is done or a stop was asked for and finished. False: the deadline passed.
+bool wait_for_end(App& app, StopSignal& stop, Clock& clock, Logger& logger,
+                  ProgressDisplay& display, std::int64_t shutdown_deadline_ms) {
+  while (!app.is_done() && !stop.wait(tick)) display.update(app.progress());
+  display.clear();
+  if (!app.is_done()) {
+    logger.info("app",
+                "stopping: what is being handled is committed first (at most {} ms; a second "
+                "signal ends it at once)",
+                shutdown_deadline_ms);
+    app.request_stop();
+    const std::int64_t deadline_ms = clock.steady_ms() + shutdown_deadline_ms;
+    while (!app.is_done() && clock.steady_ms() < deadline_ms) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+  }
+  return app.is_done();
+}
+
+}  // namespace
+
+ExitCode command_run(const RunOptions& options) {
+  StopSignal stop;  // before any thread
+  raise_descriptor_limit();
+  SystemClock clock;
+  Logger logger(to_format(options.log_format), to_level(options.log_level));
+
+  auto config = Config::load(options.config);
+  if (!config) return fail(config.error());
+  for (const Finding& warning : config->warnings()) {
+    logger.warn("config", "{}", config->render({warning}));
+  }
+  auto app =
+      App::open(*config, {.until_end = options.until_end, .after_step = killer(options.kill_at)},
+                clock, logger);
+  if (!app) return fail(app.error());
+  logger.info("app", "app {}: {} tasks, State in {}", config->app().app(), (*app)->tasks().size(),
+              (*app)->state_path().string());
+
+  ProgressDisplay display(clock, options.until_end, !options.no_progress);
+  (*app)->start();
+  if (!wait_for_end(**app, stop, clock, logger, display, config->app().shutdown_deadline())) {
+    logger.error("app", "the deadline of {} ms has passed; what is not committed comes again",
+                 config->app().shutdown_deadline());
+    std::_Exit(static_cast<int>(ExitCode::temporary));
+  }
+  (*app)->join();
+
+  const Worker::Progress end = (*app)->progress();
+  log_summary(logger, end.counters);
+  if (end.halted == 0) return ExitCode::ok;
+  const bool all = end.halted == (*app)->tasks().size();
+  logger.error("app", "{} of {} tasks halted", end.halted, (*app)->tasks().size());
+  return all || options.until_end ? ExitCode::all_halted : ExitCode::ok;
+}
+
+}  // namespace weir::host
