@@ -94,7 +94,12 @@ endfunction()
 # One doctest executable <name>_test from TESTS and the objects of the plugin <name>, with main().
 # Its tests may call the plugin's functions, and drive the built plugin through weir::TestDriver,
 # which finds it by WEIR_PLUGIN_DIR, and the app by WEIR_APP (<name>.yaml where that exists).
-function(weir_add_plugin_test name)
+macro(weir_add_plugin_test name)
+  enable_testing()  # sets a variable, which a function would keep to itself
+  _weir_add_plugin_test(${name} ${ARGN})
+endmacro()
+
+function(_weir_add_plugin_test name)
   set(call "weir_add_plugin_test(${name} TESTS ${name}_test.cpp)")
   cmake_parse_arguments(PARSE_ARGV 1 arg "" "APP" "TESTS;LINK")
   if(arg_UNPARSED_ARGUMENTS)
@@ -126,7 +131,6 @@ function(weir_add_plugin_test name)
     find_package(doctest REQUIRED)
   endif()
   include(doctest)
-  enable_testing()
 
   set(main ${CMAKE_CURRENT_BINARY_DIR}/${name}_test_main.cpp)
   file(CONFIGURE OUTPUT ${main} CONTENT
@@ -223,10 +227,11 @@ function(_weir_generate name language protos roots)
     set(compiled ${schemas})
   else()
     set(schemas ${directory}/${name}_schemas.cpp)
-    set(outputs ${sources} ${headers} ${schemas})
+    set(outputs ${schemas} ${sources} ${headers})
     set(compiled ${sources} ${schemas})
   endif()
-  # One command makes all of it, after an edit of any of the files or of what they import.
+  # One command makes all of it, after an edit of any of the files or of what they import. Ninja
+  # looks in the depfile for the first output.
   list(JOIN root_paths "|" joined_roots)
   list(JOIN paths "|" joined_paths)
   set(dependencies "")

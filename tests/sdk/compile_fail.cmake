@@ -1,10 +1,10 @@
 # Compiles SOURCE, which is misuse of the SDK, and looks at what its author gets to read.
-#   COMPILER SOURCE INCLUDES (parted by |)
+#   COMPILER SOURCE SDK PROTO (include paths) HEADER (its precompiled form lies beside it)
 file(STRINGS ${SOURCE} first LIMIT_COUNT 1)
 string(REGEX REPLACE "^// expect: " "" expected "${first}")
-string(REPLACE "|" ";-isystem;" includes "${INCLUDES}")
 execute_process(
-  COMMAND ${COMPILER} -std=c++20 -fsyntax-only -fdiagnostics-color=never -isystem ${includes} ${SOURCE}
+  COMMAND ${COMPILER} -std=c++20 -fsyntax-only -fdiagnostics-color=never -I${SDK}
+          -isystem ${PROTO} -include ${HEADER} ${SOURCE}
   RESULT_VARIABLE code ERROR_VARIABLE output)
 
 if(expected STREQUAL "nothing")
@@ -16,6 +16,8 @@ endif()
 if(code EQUAL 0)
   message(FATAL_ERROR "it compiles; expected: ${expected}")
 endif()
+string(REPLACE ";" ":" output "${output}")  # or CMake takes it for a list
+string(REPLACE ";" ":" expected "${expected}")
 string(REGEX MATCHALL "error:[^\n]*" errors "${output}")
 list(GET errors 0 found)
 string(FIND "${found}" "${expected}" at)

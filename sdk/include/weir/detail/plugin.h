@@ -76,7 +76,9 @@ class Plugin {
   static constexpr std::size_t count =
       std::tuple_size_v<std::remove_cvref_t<decltype(D.resolvers)>>;
   template <std::size_t I>
-  static constexpr const auto& resolver = std::get<I>(D.resolvers);
+  // The type spelt out: clang cannot look into an `auto&` while the class is open.
+  static constexpr const std::tuple_element_t<I, std::remove_cvref_t<decltype(D.resolvers)>>&
+      resolver = std::get<I>(D.resolvers);
   template <std::size_t I>
   using ResolverType = std::remove_cvref_t<decltype(std::get<I>(D.resolvers))>;
   template <std::size_t I>
