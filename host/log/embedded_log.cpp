@@ -32,7 +32,7 @@ EmbeddedLog::~EmbeddedLog() = default;
 
 Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(Options options) {
   WEIR_TRY(auto environment,
-           Environment::share({options.directory, options.map_bytes, options.sync}));
+           LogEnvironment::share({options.directory, options.map_bytes, options.sync}));
   auto tables = std::make_shared<EmbeddedTables>(std::move(environment), std::move(options.step));
   return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(tables)));
 }
@@ -52,7 +52,7 @@ Result<void> EmbeddedLog::create_topic(std::string_view name, std::int32_t parti
 
 Result<OffsetRange> EmbeddedLog::offsets(const TopicPartition& partition) {
   WEIR_TRY(const PartitionRef ref, tables_->partition(partition));
-  Snapshot snapshot(tables_->environment());
+  LogSnapshot snapshot(tables_->environment());
   WEIR_CHECK(snapshot.renew());
   return tables_->range(snapshot, ref.topic, PartitionKey(ref.topic_id, ref.partition));
 }
@@ -60,14 +60,14 @@ Result<OffsetRange> EmbeddedLog::offsets(const TopicPartition& partition) {
 Result<std::int64_t> EmbeddedLog::offset_at(const TopicPartition& partition,
                                             std::int64_t timestamp_ms) {
   WEIR_TRY(const PartitionRef ref, tables_->partition(partition));
-  const Environment& environment = *tables_->environment();
-  Snapshot snapshot(tables_->environment());
+  const LogEnvironment& environment = *tables_->environment();
+  LogSnapshot snapshot(tables_->environment());
   WEIR_CHECK(snapshot.renew());
   WEIR_TRY(const OffsetRange range,
            tables_->range(snapshot, ref.topic, PartitionKey(ref.topic_id, ref.partition)));
   MDB_cursor* opened = nullptr;
   const int code = mdb_cursor_open(snapshot.transaction(),
-                                   environment.dbi(Environment::Table::records), &opened);
+                                   environment.dbi(LogEnvironment::Table::records), &opened);
   if (code != 0) return environment.error(code, "read");
   const std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor(opened, mdb_cursor_close);
   for (std::int64_t position = range.begin; position < range.end;) {

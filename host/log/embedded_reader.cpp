@@ -62,8 +62,8 @@ class EmbeddedReader final : public Reader {
       code = mdb_cursor_renew(snapshot_.transaction(), cursor_.get());
     } else {
       MDB_cursor* opened = nullptr;
-      code = mdb_cursor_open(snapshot_.transaction(), environment_.dbi(Environment::Table::records),
-                             &opened);
+      code = mdb_cursor_open(snapshot_.transaction(),
+                             environment_.dbi(LogEnvironment::Table::records), &opened);
       cursor_.reset(opened);
     }
     if (code != 0) return environment_.error(code, "read");
@@ -113,10 +113,10 @@ class EmbeddedReader final : public Reader {
   }
 
   std::shared_ptr<EmbeddedTables> tables_;
-  const Environment& environment_;
+  const LogEnvironment& environment_;
   PartitionRef partition_;
   PartitionKey key_;
-  Snapshot snapshot_;
+  LogSnapshot snapshot_;
   std::unique_ptr<MDB_cursor, decltype(&mdb_cursor_close)> cursor_;
   BatchView::Cursor next_;
   std::optional<std::int64_t> batch_base_;      // of the batch that next_.byte counts in
@@ -126,7 +126,7 @@ class EmbeddedReader final : public Reader {
 
 }  // namespace
 
-Result<std::optional<BatchView>> find_batch(const Environment& environment, MDB_cursor* cursor,
+Result<std::optional<BatchView>> find_batch(const LogEnvironment& environment, MDB_cursor* cursor,
                                             const PartitionRef& partition, std::int64_t position) {
   const PartitionKey prefix(partition.topic_id, partition.partition);
   const auto in_partition = [&](const MDB_val& key) {

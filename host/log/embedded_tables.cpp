@@ -9,7 +9,7 @@
 namespace weir::host {
 namespace {
 
-using Table = Environment::Table;
+using Table = LogEnvironment::Table;
 
 constexpr std::string_view next_topic_key = "next_topic";
 constexpr std::size_t identity_bytes = 16;
@@ -72,7 +72,7 @@ Result<std::optional<EmbeddedTables::Topic>> EmbeddedTables::topic(std::string_v
     if (const auto at = topics_.find(name); at != topics_.end()) return std::optional(at->second);
   }
   if (!check_topic_name(name)) return std::optional<Topic>{};
-  Snapshot snapshot(environment_);
+  LogSnapshot snapshot(environment_);
   WEIR_CHECK(snapshot.renew());
   WEIR_TRY(const auto value, snapshot.get(Table::topics, name));
   if (!value) return std::optional<Topic>{};
@@ -85,7 +85,7 @@ Result<std::optional<EmbeddedTables::Topic>> EmbeddedTables::topic(std::string_v
 }
 
 Result<std::vector<TopicInfo>> EmbeddedTables::topics() {
-  Snapshot snapshot(environment_);
+  LogSnapshot snapshot(environment_);
   WEIR_CHECK(snapshot.renew());
   MDB_cursor* opened = nullptr;
   int code = mdb_cursor_open(snapshot.transaction(), environment_->dbi(Table::topics), &opened);
@@ -107,7 +107,7 @@ Result<std::vector<TopicInfo>> EmbeddedTables::topics() {
 Result<void> EmbeddedTables::create_topic(std::string_view name, std::int32_t partition_count) {
   WEIR_CHECK(check_topic_name(name));
   WEIR_CHECK(check_partition_count(name, partition_count));
-  WEIR_TRY(WriteTransaction transaction, WriteTransaction::begin(*environment_));
+  WEIR_TRY(LogTransaction transaction, LogTransaction::begin(*environment_));
   WEIR_TRY(const auto exists, transaction.get(Table::topics, name));
   if (exists) {
     WEIR_TRY(const std::string_view payload,
@@ -170,7 +170,7 @@ Result<std::optional<Mark>> EmbeddedTables::mark(std::string_view group,
     if (ref.error().code == Errc::not_found) return std::optional<Mark>{};
     return ref.error();
   }
-  Snapshot snapshot(environment_);
+  LogSnapshot snapshot(environment_);
   WEIR_CHECK(snapshot.renew());
   const std::string key = mark_key(group, *ref);
   WEIR_TRY(const auto value, snapshot.get(Table::marks, key));
@@ -183,7 +183,7 @@ Result<std::optional<Mark>> EmbeddedTables::mark(std::string_view group,
       Mark{input, load_le<std::int64_t>(payload.data()), std::string(payload.substr(8))});
 }
 
-Result<std::uint64_t> EmbeddedTables::epoch(const WriteTransaction& transaction,
+Result<std::uint64_t> EmbeddedTables::epoch(const LogTransaction& transaction,
                                             std::string_view key) const {
   WEIR_TRY(const auto value, transaction.get(Table::producers, key));
   if (!value) return std::uint64_t{0};
@@ -196,7 +196,7 @@ Result<std::uint64_t> EmbeddedTables::next_epoch(std::string_view group, std::st
   WEIR_CHECK(check_name("the group", group));
   WEIR_CHECK(check_name("the producer", id));
   const std::string key = producer_key(group, id);
-  WEIR_TRY(WriteTransaction transaction, WriteTransaction::begin(*environment_));
+  WEIR_TRY(LogTransaction transaction, LogTransaction::begin(*environment_));
   WEIR_TRY(const std::uint64_t last, epoch(transaction, key));
   std::string payload;
   append_le(payload, last + 1);
@@ -213,7 +213,7 @@ AppendPlan::FindTopic EmbeddedTables::find_topic() {
   };
 }
 
-Result<std::int64_t> EmbeddedTables::put_records(WriteTransaction& transaction,
+Result<std::int64_t> EmbeddedTables::put_records(LogTransaction& transaction,
                                                  const AppendPlan::Partition& partition) {
   const PartitionKey key(partition.topic_id, partition.partition);
   WEIR_TRY(OffsetRange range, this->range(transaction, partition.topic, key));
@@ -233,7 +233,7 @@ Result<std::int64_t> EmbeddedTables::put_records(WriteTransaction& transaction,
   return first;
 }
 
-Result<void> EmbeddedTables::put_mark(WriteTransaction& transaction, std::string_view group,
+Result<void> EmbeddedTables::put_mark(LogTransaction& transaction, std::string_view group,
                                       const Mark& mark) {
   WEIR_TRY(const PartitionRef input, partition(mark.input));
   std::string payload;
@@ -242,7 +242,7 @@ Result<void> EmbeddedTables::put_mark(WriteTransaction& transaction, std::string
   return transaction.put(Table::marks, mark_key(group, input), std::move(payload));
 }
 
-Result<void> EmbeddedTables::commit(WriteTransaction& transaction) {
+Result<void> EmbeddedTables::commit(LogTransaction& transaction) {
   step("commit");
   WEIR_CHECK(transaction.commit());
   step("return");
@@ -255,7 +255,7 @@ Result<std::vector<std::int64_t>> EmbeddedTables::append(std::span<const NewReco
   std::vector<std::int64_t> offsets(records.size());
   if (records.empty()) return offsets;
   step("begin");
-  WEIR_TRY(WriteTransaction transaction, WriteTransaction::begin(*environment_));
+  WEIR_TRY(LogTransaction transaction, LogTransaction::begin(*environment_));
   for (const AppendPlan::Partition& partition : plan.partitions()) {
     step("records");
     WEIR_TRY(std::int64_t offset, put_records(transaction, partition));
@@ -271,7 +271,7 @@ Result<void> EmbeddedTables::publish(std::string_view group, std::string_view id
   WEIR_CHECK(check_publications(publications));
   WEIR_TRY(const AppendPlan plan, AppendPlan::make(publications, find_topic()));
   step("begin");
-  WEIR_TRY(WriteTransaction transaction, WriteTransaction::begin(*environment_));
+  WEIR_TRY(LogTransaction transaction, LogTransaction::begin(*environment_));
   WEIR_TRY(const std::uint64_t newest, epoch(transaction, producer_key(group, id)));
   if (newest != own_epoch) return fenced(group, id);
   for (const AppendPlan::Partition& partition : plan.partitions()) {

@@ -15,8 +15,8 @@
 
 #include "log/append_plan.hpp"
 #include "log/batch.hpp"
-#include "log/environment.hpp"
 #include "log/log.hpp"
+#include "log/log_environment.hpp"
 
 namespace weir::host {
 
@@ -63,10 +63,10 @@ class EmbeddedTables {
   };
   using Step = std::function<void(std::string_view)>;
 
-  EmbeddedTables(std::shared_ptr<Environment> environment, Step step)
+  EmbeddedTables(std::shared_ptr<LogEnvironment> environment, Step step)
       : environment_(std::move(environment)), step_(std::move(step)) {}
 
-  const std::shared_ptr<Environment>& environment() const { return environment_; }
+  const std::shared_ptr<LogEnvironment>& environment() const { return environment_; }
 
   Result<std::optional<Topic>> topic(std::string_view name);
   Result<std::vector<TopicInfo>> topics();
@@ -77,7 +77,7 @@ class EmbeddedTables {
   template <typename Transaction>
   Result<OffsetRange> range(const Transaction& transaction, std::string_view topic,
                             std::string_view key) const {
-    WEIR_TRY(const auto value, transaction.get(Environment::Table::partitions, key));
+    WEIR_TRY(const auto value, transaction.get(LogEnvironment::Table::partitions, key));
     return decode_range(topic, key, value);
   }
 
@@ -95,16 +95,16 @@ class EmbeddedTables {
   Result<OffsetRange> decode_range(std::string_view topic, std::string_view key,
                                    const std::optional<MDB_val>& value) const;
   AppendPlan::FindTopic find_topic();
-  Result<std::int64_t> put_records(WriteTransaction& transaction,
+  Result<std::int64_t> put_records(LogTransaction& transaction,
                                    const AppendPlan::Partition& partition);
-  Result<void> put_mark(WriteTransaction& transaction, std::string_view group, const Mark& mark);
-  Result<std::uint64_t> epoch(const WriteTransaction& transaction, std::string_view key) const;
-  Result<void> commit(WriteTransaction& transaction);
+  Result<void> put_mark(LogTransaction& transaction, std::string_view group, const Mark& mark);
+  Result<std::uint64_t> epoch(const LogTransaction& transaction, std::string_view key) const;
+  Result<void> commit(LogTransaction& transaction);
   void step(std::string_view name) const {
     if (step_) step_(name);
   }
 
-  std::shared_ptr<Environment> environment_;
+  std::shared_ptr<LogEnvironment> environment_;
   Step step_;
 
   std::shared_mutex topics_mutex_;
@@ -115,7 +115,7 @@ class EmbeddedTables {
 };
 
 /// A partition's batch that holds `position`, or the first one after it. Absent: there is none.
-Result<std::optional<BatchView>> find_batch(const Environment& environment, MDB_cursor* cursor,
+Result<std::optional<BatchView>> find_batch(const LogEnvironment& environment, MDB_cursor* cursor,
                                             const PartitionRef& partition, std::int64_t position);
 
 Result<std::unique_ptr<Reader>> open_embedded_reader(std::shared_ptr<EmbeddedTables> tables,

@@ -1,4 +1,4 @@
-#include "log/environment.hpp"
+#include "log/log_environment.hpp"
 
 #include <sys/stat.h>
 #include <unistd.h>
@@ -18,8 +18,8 @@ namespace {
 constexpr std::uint32_t log_format = 1;
 constexpr unsigned readers_max = 1024;
 constexpr std::string_view format_key = "format";
-constexpr const char* table_names[Environment::table_count] = {"meta",    "topics", "partitions",
-                                                               "records", "marks",  "producers"};
+constexpr const char* table_names[LogEnvironment::table_count] = {"meta",    "topics", "partitions",
+                                                                  "records", "marks",  "producers"};
 
 /// Which environments this process has open. The process is part of the key: after a fork the
 /// child's copy must not find the parent's.
@@ -27,7 +27,7 @@ struct Registry {
   using Key = std::tuple<pid_t, dev_t, ino_t>;
   std::mutex mutex;
   std::condition_variable closed;
-  std::map<Key, std::weak_ptr<Environment>> open;
+  std::map<Key, std::weak_ptr<LogEnvironment>> open;
 
   static Registry& get() {
     static Registry registry;
@@ -37,7 +37,7 @@ struct Registry {
 
 }  // namespace
 
-Result<std::shared_ptr<Environment>> Environment::share(const Options& options) {
+Result<std::shared_ptr<LogEnvironment>> LogEnvironment::share(const Options& options) {
   std::error_code failed;
   std::filesystem::create_directories(options.directory, failed);
   struct stat info {};
@@ -61,25 +61,25 @@ Result<std::shared_ptr<Environment>> Environment::share(const Options& options) 
     }
     registry.closed.wait(lock);  // its last user is just closing it
   }
-  std::unique_ptr<Environment> made(new Environment(options));
+  std::unique_ptr<LogEnvironment> made(new LogEnvironment(options));
   WEIR_CHECK(made->open());
-  const auto close = [key](Environment* environment) {
+  const auto close = [key](LogEnvironment* environment) {
     Registry& from = Registry::get();
     const std::lock_guard guard(from.mutex);
     delete environment;
     from.open.erase(key);
     from.closed.notify_all();
   };
-  std::shared_ptr<Environment> shared(made.release(), close);
+  std::shared_ptr<LogEnvironment> shared(made.release(), close);
   registry.open[key] = shared;
   return shared;
 }
 
-Environment::~Environment() {
+LogEnvironment::~LogEnvironment() {
   if (env_ != nullptr) mdb_env_close(env_);
 }
 
-Result<void> Environment::open() {
+Result<void> LogEnvironment::open() {
   if (const int code = mdb_env_create(&env_); code != 0) return error(code, "open it");
   mdb_env_set_mapsize(env_, options_.map_bytes);
   mdb_env_set_maxdbs(env_, table_count);
@@ -100,7 +100,7 @@ Result<void> Environment::open() {
   return {};
 }
 
-Result<void> Environment::open_tables(unsigned transaction_flags, bool* maybe_missing) {
+Result<void> LogEnvironment::open_tables(unsigned transaction_flags, bool* maybe_missing) {
   MDB_txn* transaction = nullptr;
   if (const int code = mdb_txn_begin(env_, nullptr, transaction_flags, &transaction); code != 0) {
     return error(code, "open it");
@@ -125,7 +125,7 @@ Result<void> Environment::open_tables(unsigned transaction_flags, bool* maybe_mi
   return {};
 }
 
-Result<void> Environment::check_format(MDB_txn* transaction) {
+Result<void> LogEnvironment::check_format(MDB_txn* transaction) {
   MDB_val key = to_mdb(format_key);
   MDB_val value{};
   int code = mdb_get(transaction, dbi(Table::meta), &key, &value);
@@ -148,13 +148,13 @@ Result<void> Environment::check_format(MDB_txn* transaction) {
                      options_.directory.string(), format, log_format);
 }
 
-std::uint64_t Environment::last_transaction() const {
+std::uint64_t LogEnvironment::last_transaction() const {
   MDB_envinfo info{};
   mdb_env_info(env_, &info);
   return info.me_last_txnid;
 }
 
-Error Environment::error(int code, std::string_view doing) const {
+Error LogEnvironment::error(int code, std::string_view doing) const {
   const std::string where = options_.directory.string();
   switch (code) {
     case MDB_MAP_FULL:
@@ -198,14 +198,14 @@ Error Environment::error(int code, std::string_view doing) const {
   }
 }
 
-std::string Environment::seal(std::string_view key, std::string payload) {
+std::string LogEnvironment::seal(std::string_view key, std::string payload) {
   append_le(payload, checksum(key, payload));
   return payload;
 }
 
-Result<std::string_view> Environment::unseal(std::string_view key, MDB_val value,
-                                             std::size_t payload_bytes,
-                                             std::string_view what) const {
+Result<std::string_view> LogEnvironment::unseal(std::string_view key, MDB_val value,
+                                                std::size_t payload_bytes,
+                                                std::string_view what) const {
   const std::string_view stored = from_mdb(value);
   if (stored.size() >= sizeof(std::uint64_t)) {
     const std::string_view payload = stored.substr(0, stored.size() - sizeof(std::uint64_t));
@@ -220,21 +220,21 @@ Result<std::string_view> Environment::unseal(std::string_view key, MDB_val value
                      options_.directory.string(), what);
 }
 
-void Environment::notify() {
+void LogEnvironment::notify() {
   { const std::lock_guard guard(mutex_); }
   arrived_.notify_all();
 }
 
-void Environment::sleep(std::chrono::microseconds at_most) {
+void LogEnvironment::sleep(std::chrono::microseconds at_most) {
   std::unique_lock lock(mutex_);
   arrived_.wait_for(lock, at_most);
 }
 
-Snapshot::~Snapshot() {
+LogSnapshot::~LogSnapshot() {
   if (transaction_ != nullptr) mdb_txn_abort(transaction_);
 }
 
-Result<void> Snapshot::renew() {
+Result<void> LogSnapshot::renew() {
   rest();
   int code = 0;
   if (transaction_ != nullptr) {
@@ -251,15 +251,15 @@ Result<void> Snapshot::renew() {
   return {};
 }
 
-void Snapshot::rest() {
+void LogSnapshot::rest() {
   if (active_) mdb_txn_reset(transaction_);
   active_ = false;
 }
 
 namespace {
 
-Result<std::optional<MDB_val>> get_from(const Environment& environment, MDB_txn* transaction,
-                                        Environment::Table table, std::string_view key) {
+Result<std::optional<MDB_val>> get_from(const LogEnvironment& environment, MDB_txn* transaction,
+                                        LogEnvironment::Table table, std::string_view key) {
   MDB_val name = to_mdb(key);
   MDB_val value{};
   const int code = mdb_get(transaction, environment.dbi(table), &name, &value);
@@ -270,30 +270,31 @@ Result<std::optional<MDB_val>> get_from(const Environment& environment, MDB_txn*
 
 }  // namespace
 
-Result<std::optional<MDB_val>> Snapshot::get(Environment::Table table, std::string_view key) const {
+Result<std::optional<MDB_val>> LogSnapshot::get(LogEnvironment::Table table,
+                                                std::string_view key) const {
   return get_from(*environment_, transaction_, table, key);
 }
 
-Result<WriteTransaction> WriteTransaction::begin(Environment& environment) {
+Result<LogTransaction> LogTransaction::begin(LogEnvironment& environment) {
   MDB_txn* transaction = nullptr;
   if (const int code = mdb_txn_begin(environment.get(), nullptr, 0, &transaction); code != 0) {
     return environment.error(code, "write");
   }
-  return WriteTransaction(environment, transaction);
+  return LogTransaction(environment, transaction);
 }
 
-WriteTransaction::~WriteTransaction() {
+LogTransaction::~LogTransaction() {
   if (transaction_ != nullptr) mdb_txn_abort(transaction_);
 }
 
-Result<std::optional<MDB_val>> WriteTransaction::get(Environment::Table table,
-                                                     std::string_view key) const {
+Result<std::optional<MDB_val>> LogTransaction::get(LogEnvironment::Table table,
+                                                   std::string_view key) const {
   return get_from(*environment_, transaction_, table, key);
 }
 
-Result<void> WriteTransaction::put(Environment::Table table, std::string_view key,
-                                   std::string payload) {
-  const std::string sealed = Environment::seal(key, std::move(payload));
+Result<void> LogTransaction::put(LogEnvironment::Table table, std::string_view key,
+                                 std::string payload) {
+  const std::string sealed = LogEnvironment::seal(key, std::move(payload));
   MDB_val name = to_mdb(key);
   MDB_val value = to_mdb(sealed);
   const int code = mdb_put(transaction_, environment_->dbi(table), &name, &value, 0);
@@ -301,8 +302,8 @@ Result<void> WriteTransaction::put(Environment::Table table, std::string_view ke
   return {};
 }
 
-Result<char*> WriteTransaction::reserve(Environment::Table table, std::string_view key,
-                                        std::size_t bytes) {
+Result<char*> LogTransaction::reserve(LogEnvironment::Table table, std::string_view key,
+                                      std::size_t bytes) {
   MDB_val name = to_mdb(key);
   MDB_val value{bytes, nullptr};
   const int code =
@@ -312,7 +313,7 @@ Result<char*> WriteTransaction::reserve(Environment::Table table, std::string_vi
   return static_cast<char*>(value.mv_data);
 }
 
-Result<void> WriteTransaction::commit() {
+Result<void> LogTransaction::commit() {
   const int code = mdb_txn_commit(std::exchange(transaction_, nullptr));
   if (code == 0) return {};
   // Everything up to the last step can fail without a trace. If the last step itself failed, LMDB

@@ -20,7 +20,7 @@ namespace weir::host {
 /// Sharp edges: an environment must be open only once in a process (closing the second one drops
 /// the first one's file locks) and never cross a fork(); its map is never resized, because pointers
 /// of open readers would dangle.
-class Environment {
+class LogEnvironment {
  public:
   struct Options {
     std::filesystem::path directory;
@@ -33,8 +33,8 @@ class Environment {
   /// The environment of a directory, shared by all who have it open in this process. That is a
   /// registry of the process, the one global of this folder: LMDB's file locks belong to the
   /// process, so nothing smaller can guard them.
-  static Result<std::shared_ptr<Environment>> share(const Options& options);
-  ~Environment();
+  static Result<std::shared_ptr<LogEnvironment>> share(const Options& options);
+  ~LogEnvironment();
 
   MDB_env* get() const { return env_; }
   const std::filesystem::path& directory() const { return options_.directory; }
@@ -58,7 +58,7 @@ class Environment {
   void sleep(std::chrono::microseconds at_most);
 
  private:
-  explicit Environment(Options options) : options_(std::move(options)) {}
+  explicit LogEnvironment(Options options) : options_(std::move(options)) {}
   Result<void> open();
   Result<void> open_tables(unsigned transaction_flags, bool* maybe_missing);
   Result<void> check_format(MDB_txn* transaction);
@@ -79,13 +79,13 @@ inline std::string_view from_mdb(const MDB_val& value) {
 
 /// A read transaction that can rest. While it rests it holds no page, so that the file can reuse
 /// what others free.
-class Snapshot {
+class LogSnapshot {
  public:
-  explicit Snapshot(std::shared_ptr<Environment> environment)
+  explicit LogSnapshot(std::shared_ptr<LogEnvironment> environment)
       : environment_(std::move(environment)) {}
-  ~Snapshot();
-  Snapshot(const Snapshot&) = delete;
-  Snapshot& operator=(const Snapshot&) = delete;
+  ~LogSnapshot();
+  LogSnapshot(const LogSnapshot&) = delete;
+  LogSnapshot& operator=(const LogSnapshot&) = delete;
 
   /// The newest committed state, until rest() or the next renew().
   Result<void> renew();
@@ -95,37 +95,37 @@ class Snapshot {
   std::uint64_t number() const { return mdb_txn_id(transaction_); }
 
   /// Absent: no such key.
-  Result<std::optional<MDB_val>> get(Environment::Table table, std::string_view key) const;
+  Result<std::optional<MDB_val>> get(LogEnvironment::Table table, std::string_view key) const;
 
  private:
-  std::shared_ptr<Environment> environment_;
+  std::shared_ptr<LogEnvironment> environment_;
   MDB_txn* transaction_ = nullptr;
   bool active_ = false;
 };
 
 /// The one write transaction of all processes; begin() waits for it. Gone without commit(): nothing
 /// happened.
-class WriteTransaction {
+class LogTransaction {
  public:
-  static Result<WriteTransaction> begin(Environment& environment);
-  WriteTransaction(WriteTransaction&& other) noexcept
+  static Result<LogTransaction> begin(LogEnvironment& environment);
+  LogTransaction(LogTransaction&& other) noexcept
       : environment_(other.environment_),
         transaction_(std::exchange(other.transaction_, nullptr)) {}
-  WriteTransaction& operator=(WriteTransaction&&) = delete;
-  ~WriteTransaction();
+  LogTransaction& operator=(LogTransaction&&) = delete;
+  ~LogTransaction();
 
-  Result<std::optional<MDB_val>> get(Environment::Table table, std::string_view key) const;
+  Result<std::optional<MDB_val>> get(LogEnvironment::Table table, std::string_view key) const;
   /// Seals and writes an entry.
-  Result<void> put(Environment::Table table, std::string_view key, std::string payload);
+  Result<void> put(LogEnvironment::Table table, std::string_view key, std::string payload);
   /// Room for a new value of this size. Errc::corrupt: the key exists already.
-  Result<char*> reserve(Environment::Table table, std::string_view key, std::size_t bytes);
+  Result<char*> reserve(LogEnvironment::Table table, std::string_view key, std::size_t bytes);
   Result<void> commit();
 
  private:
-  WriteTransaction(Environment& environment, MDB_txn* transaction)
+  LogTransaction(LogEnvironment& environment, MDB_txn* transaction)
       : environment_(&environment), transaction_(transaction) {}
 
-  Environment* environment_;
+  LogEnvironment* environment_;
   MDB_txn* transaction_;
 };
 
