@@ -6,7 +6,7 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
 
-#include "config/suggest.hpp"
+#include "app/app_schemas.hpp"
 #include "config/values.hpp"
 #include "log/embedded_log.hpp"
 
@@ -132,13 +132,6 @@ Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
         Plugin::load(path, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
                        logger.write(level, area, text);
                      }}));
-    if (find_plugin(plugins, plugin->manifest().plugin) != nullptr) {
-      return error(Errc::config, "{}",
-                   config.render({config.at(fmt::format("plugins.{}", i),
-                                            fmt::format("plugins: a second file of plugin \"{}\"",
-                                                        plugin->manifest().plugin),
-                                            "name each plugin once")}));
-    }
     logger.info("resolve", "plugin {} {} ({}, sha256 {:.12})", plugin->manifest().plugin,
                 plugin->manifest().version, path.filename().string(), plugin->file().sha256);
     plugins.push_back(std::move(plugin));
@@ -146,58 +139,14 @@ Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
   return plugins;
 }
 
-std::vector<Finding> check_against_plugins(const Config& config,
-                                           std::span<const std::shared_ptr<Plugin>> plugins) {
+Result<void> check_plugins(const Config& config) {
   std::vector<Finding> findings;
-  const config::v1::App& app = config.app();
-  std::vector<std::string> known;
-  for (const auto& plugin : plugins) {
-    for (const Manifest::Resolver& resolver : plugin->manifest().resolvers) {
-      known.push_back(plugin->manifest().plugin + "/" + resolver.name);
-    }
-  }
-  for (const std::string& name : sorted_names(app.resolvers())) {
-    const config::v1::Resolver& resolver = app.resolvers().at(name);
-    const std::string at = "resolvers." + name;
-    const auto [plugin_name, resolver_name] = split_use(resolver.use());
-    const auto plugin = find_plugin(plugins, plugin_name);
-    const Manifest::Resolver* manifest =
-        plugin == nullptr ? nullptr : plugin->manifest().find(resolver_name);
-    if (manifest == nullptr) {
-      findings.push_back(config.at(at + ".use",
-                                   fmt::format("no plugin has the resolver \"{}\"", resolver.use()),
-                                   suggestion(resolver.use(), known, "resolvers")));
-      continue;
-    }
-    std::vector<std::string> outputs;
-    for (const Manifest::Feature& feature : manifest->features) outputs.push_back(feature.name);
-    for (const auto& [output, sink] : resolver.to()) {
-      const bool is_known = std::find(outputs.begin(), outputs.end(), output) != outputs.end();
-      if (is_known || (output == every_output && !outputs.empty())) continue;
-      findings.push_back(config.at(
-          at + ".to",
-          outputs.empty() ? fmt::format("{} emits no features", resolver.use())
-                          : fmt::format("{} has no output \"{}\"", resolver.use(), output),
-          outputs.empty() ? "leave `to` out" : suggestion(output, outputs, "outputs")));
-    }
-    if (!resolver.settings().empty() && manifest->settings_type.empty()) {
-      findings.push_back(config.at(at + ".settings",
-                                   fmt::format("{} takes no settings", resolver.use()),
-                                   "leave `settings` out"));
-    } else if (auto settings = settings_of(config, name, *plugin, *manifest); !settings) {
-      findings.push_back({.message = settings.error().message, .hint = ""});
-    }
-    const auto source = app.sources().find(resolver.from());
-    if (source != app.sources().end()) {
-      auto decoder = make_decoder(to_format(source->second), message_type(*plugin, *manifest));
-      if (!decoder) {
-        findings.push_back(config.at("sources." + resolver.from() + ".format",
-                                     fmt::format("resolver {}: {}", name, decoder.error().message),
-                                     ""));
-      }
-    }
-  }
-  return findings;
+  AppSchemas::read(config, findings).check(config, findings);
+  std::erase_if(findings, [](const Finding& finding) {
+    return finding.severity == Finding::Severity::warning;
+  });
+  if (findings.empty()) return {};
+  return error(Errc::config, "{}", config.render(findings));
 }
 
 Result<std::unique_ptr<Log>> open_app_log(const Config& config,
@@ -228,6 +177,7 @@ App::~App() {
 
 Result<void> App::build() {
   const config::v1::App& app = config_.app();
+  WEIR_CHECK(check_plugins(config_));
   std::vector<std::string> warnings;
   WEIR_TRY(directory_,
            StateDirectory::lock(options_.state.value_or(config_.resolve_path(app.state().path())),
@@ -240,9 +190,6 @@ Result<void> App::build() {
     log_ = own_log_.get();
   }
   WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
-  if (const auto findings = check_against_plugins(config_, plugins_); !findings.empty()) {
-    return error(Errc::config, "{}", config_.render(findings));
-  }
   WEIR_CHECK(open_topics());
 
   const std::size_t worker_count = options_.own_threads ? app.workers() : 1;
@@ -274,7 +221,12 @@ Result<void> App::open_topics() {
   const config::v1::App& app = config_.app();
   for (const std::string& name : sorted_names(app.sources())) {
     const config::v1::Source& source = app.sources().at(name);
+    const bool is_read =
+        std::any_of(app.resolvers().begin(), app.resolvers().end(),
+                    [&](const auto& resolver) { return resolver.second.from() == name; });
+    if (!is_read) continue;  // Config::warnings() has said so
     WEIR_TRY(auto info, ensure_topic(source.topic(), source.partitions()));
+    task_count_ += info.partition_count;
     source_topics_.emplace_back(name, std::move(info));
   }
   for (const std::string& name : sorted_names(app.sinks())) {
@@ -374,6 +326,12 @@ Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& tas
     const auto [plugin_name, resolver_name] = split_use(resolver.use());
     use.plugin = find_plugin(plugins_, plugin_name);
     use.resolver = resolver_name;
+    if (use.plugin == nullptr || use.plugin->resolver(resolver_name) == nullptr) {
+      return error(Errc::refused,
+                   "the file of plugin {} was replaced while the app started; start "
+                   "it again",
+                   plugin_name);
+    }
     const Manifest::Resolver& manifest = *use.plugin->manifest().find(resolver_name);
     WEIR_TRY(use.settings, settings_of(config_, name, *use.plugin, manifest));
     WEIR_TRY(use.decoder, make_decoder(format, message_type(*use.plugin, manifest)));
@@ -406,7 +364,15 @@ Result<TaskSinks> App::open_sinks(const std::string& task, std::int32_t partitio
     } else if (sink.kind_case() == config::v1::Sink::kFile) {
       std::string path = sink.file();
       const std::size_t at = path.find(placeholder);
-      if (at != std::string::npos) path.replace(at, placeholder.size(), task);
+      if (at != std::string::npos) {
+        path.replace(at, placeholder.size(), task);
+      } else if (task_count_ > 1) {
+        return error(Errc::config, "{}",
+                     config_.render({config_.at(
+                         fmt::format("sinks.{}.file", name),
+                         fmt::format("sinks.{}.file: one file for {} tasks", name, task_count_),
+                         "write {task} in the path: each task appends to a file of its own")}));
+      }
       WEIR_TRY(auto file, open_file_sink(config_.resolve_path(path)));
       sinks.lines.emplace(name, std::move(file));
     }

@@ -28,11 +28,9 @@ Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
                                                           const std::filesystem::path& copies,
                                                           Logger& logger);
 
-/// What is wrong between the app's YAML and the plugins that it names: resolvers and outputs that
-/// do not exist, settings that do not fit, formats that cannot make a resolver's message. All of
-/// them, with positions. Touches neither log nor State.
-std::vector<Finding> check_against_plugins(const Config& config,
-                                           std::span<const std::shared_ptr<Plugin>> plugins);
+/// Everything that is wrong between the app's YAML and the plugins that it names, with positions.
+/// Reads their files and runs none of their code. Errc::config.
+Result<void> check_plugins(const Config& config);
 
 /// The embedded log of the app, below `state` unless the YAML says otherwise.
 Result<std::unique_ptr<Log>> open_app_log(const Config& config, const std::filesystem::path& state);
@@ -52,7 +50,7 @@ class App {
     std::function<void(std::string_view step)> after_step;
   };
 
-  /// Errc::config: findings of check_against_plugins(). Errors of single tasks that are their own
+  /// Errc::config: findings of check_plugins(). Errors of single tasks that are their own
   /// (State and log do not fit together) are errors here too: nothing has started yet.
   static Result<std::unique_ptr<App>> open(const Config& config, Options options, Clock& clock,
                                            Logger& logger);
@@ -92,6 +90,7 @@ class App {
   std::vector<std::pair<std::string, TopicInfo>> source_topics_;  // by source, sorted
   std::vector<std::pair<std::string, TopicSink>> sink_topics_;    // by sink, sorted
   std::vector<std::string> sink_names_;
+  std::int32_t task_count_ = 0;
   std::mutex stdout_mutex_;
   std::vector<std::unique_ptr<Publisher>> publishers_;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers_;
