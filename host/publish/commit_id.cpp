@@ -50,15 +50,15 @@ bool same_commit(const v1::CommitId& a, const v1::CommitId& b) {
 }
 
 Result<Recovery> reconcile(const std::optional<v1::Head>& head,
-                           const std::optional<v1::CommitId>& seen, std::string_view task) {
+                           const std::optional<v1::CommitId>& seen) {
   const auto refuse = [&](std::string_view what) {
-    return error(Errc::refused,
-                 "task {}: {}; the log has seen commit {}, the state directory is at {} (last "
-                 "published {}); restore the state directory that belongs to this log, or start "
-                 "over under another app name",
-                 task, what, seen ? to_metadata(*seen) : "none",
-                 head ? to_metadata(head->commit()) : "none",
-                 head && is_set(head->published()) ? to_metadata(head->published()) : "none");
+    return error(
+        Errc::refused,
+        "{}; the log has seen commit {}, the state directory is at {} (last published {}); "
+        "restore the state directory that belongs to this log, or start over under "
+        "another app name",
+        what, seen ? to_metadata(*seen) : "none", head ? to_metadata(head->commit()) : "none",
+        head && is_set(head->published()) ? to_metadata(head->published()) : "none");
   };
 
   if (!head) {

@@ -28,6 +28,6 @@ enum class Recovery {
 /// has seen of this task (`seen`, absent: nothing). Errc::refused when the two do not belong
 /// together: the task must halt, for any guess would lose or repeat something.
 Result<Recovery> reconcile(const std::optional<v1::Head>& head,
-                           const std::optional<v1::CommitId>& seen, std::string_view task);
+                           const std::optional<v1::CommitId>& seen);
 
 }  // namespace weir::host

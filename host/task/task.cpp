@@ -38,7 +38,9 @@ std::uint64_t random_nonce() {
 
 Result<std::unique_ptr<Task>> Task::open(TaskOptions options, TaskPorts ports) {
   std::unique_ptr<Task> self(new Task(std::move(options), ports));
-  WEIR_CHECK(self->start());
+  if (auto started = self->start(); !started) {
+    return host::error(started.error().code, "task {}: {}", self->name(), started.error().message);
+  }
   return self;
 }
 
@@ -84,7 +86,7 @@ Result<std::int64_t> Task::start_offset() {
   }
   const v1::Input& input = store_->head()->inputs(0);
   const auto refuse = [&](std::string what, std::string_view way_out) {
-    return error(Errc::refused, "task {}: {}; {}", options_.name, what, way_out);
+    return error(Errc::refused, "{}; {}", what, way_out);
   };
   if (input.topic() != source.input.topic) {
     return refuse(fmt::format("source {} reads topic {}, its State comes from topic {}",
@@ -160,12 +162,13 @@ Result<void> Task::recover() {
   WEIR_TRY(const auto mark, ports_.log.committed(options_.app, options_.source.input));
   const auto seen = mark ? parse_metadata(mark->metadata) : std::nullopt;
   if (mark && !seen) {
-    return error(Errc::refused,
-                 "task {}: the log holds a mark \"{}\" for this app that Weir did not write; use "
-                 "another app name",
-                 options_.name, mark->metadata);
+    return error(
+        Errc::refused,
+        "the log holds a mark \"{}\" for this app that Weir did not write; use another app "
+        "name",
+        mark->metadata);
   }
-  WEIR_TRY(const Recovery recovery, reconcile(store_->head(), seen, options_.name));
+  WEIR_TRY(const Recovery recovery, reconcile(store_->head(), seen));
   if (!store_->head()) return {};
 
   for (const v1::SinkCursor& cursor : store_->head()->sinks()) {
@@ -413,8 +416,8 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const w
       return Flow::come_again;
     }
     default:
-      pending_halt_ = error(Errc::refused, "task {}: resolver {} stopped at offset {}: {}",
-                            options_.name, stage.resolver->name, record.offset, reason);
+      pending_halt_ = error(Errc::refused, "resolver {} stopped at offset {}: {}",
+                            stage.resolver->name, record.offset, reason);
       return Flow::halt;
   }
 }

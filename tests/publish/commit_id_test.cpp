@@ -24,7 +24,7 @@ v1::Head head(const v1::CommitId& commit, std::optional<v1::CommitId> published,
 }
 
 std::string answer(const std::optional<v1::Head>& at, const std::optional<v1::CommitId>& seen) {
-  const auto recovery = reconcile(at, seen, "visits-0");
+  const auto recovery = reconcile(at, seen);
   if (!recovery) return "halt";
   return *recovery == Recovery::publish_again ? "publish" : "nothing";
 }
