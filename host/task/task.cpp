@@ -328,9 +328,8 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const w
     case WEIR_REJECT:
       return set_aside(SetAside::rejected, record, &stage, from_abi(prepared.reason));
     case WEIR_FATAL:
-      pending_halt_ =
-          error(Errc::refused, "task {}: resolver {} stopped at offset {}: {}", options_.name,
-                stage.resolver->name, record.offset, from_abi(prepared.reason));
+      pending_halt_ = error(Errc::refused, "resolver {} stopped at offset {}: {}",
+                            stage.resolver->name, record.offset, from_abi(prepared.reason));
       return Flow::halt;
     default:
       return error(Errc::internal, "resolver {} answered verdict {} from prepare()",
@@ -440,12 +439,12 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* sta
     case Policy::drop:
       return Flow::go_on;
     case Policy::halt:
-      pending_halt_ = error(
-          Errc::refused,
-          "task {}: record at offset {} of topic {} partition {} is {}: {}; fix it, or set "
-          "`{}: dead_letter` on source {}",
-          options_.name, record.offset, source.input.topic, source.input.partition, name_of(kind),
-          reason, kind == SetAside::key ? "rejected" : name_of(kind), source.name);
+      pending_halt_ =
+          error(Errc::refused,
+                "record at offset {} of topic {} partition {} is {}: {}; fix it, or set "
+                "`{}: dead_letter` on source {}",
+                record.offset, source.input.topic, source.input.partition, name_of(kind), reason,
+                kind == SetAside::key ? "rejected" : name_of(kind), source.name);
       return Flow::halt;
     case Policy::dead_letter:
       break;
