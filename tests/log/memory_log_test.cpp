@@ -74,6 +74,18 @@ TEST_CASE("memory log: a deleted front moves the begin and leaves what a reader 
   CHECK(ok(log.offset_at(partition, 0)) == 2);
 }
 
+TEST_CASE("memory log: a front that ends inside of a batch is gone for readers and searches") {
+  MemoryLog log;
+  const TopicPartition partition{"short", 0};
+  ok(log.create_topic("short", 1));
+  test::append_values(log, partition, {"a", "b", "c"});
+
+  ok(log.truncate(partition, 1));
+
+  CHECK(test::values_of(test::read_to_end(log, partition)) == std::vector<std::string>{"b", "c"});
+  CHECK(ok(log.offset_at(partition, 0)) == 1);
+}
+
 TEST_CASE("memory log: a fault hits the publish it was set for") {
   MemoryFactory factory;
   ok(factory.log.create_topic("in", 1));
