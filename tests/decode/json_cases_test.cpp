@@ -259,7 +259,7 @@ TEST_CASE("json: well known types have their own forms") {
        {R"({"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}})",
         R"(any { [type.googleapis.com/google.protobuf.Duration] { seconds: 1 } })"},
        {R"({"any":{"@type":"type.googleapis.com/no.Such"}})", nullptr,
-        "any: expected the JSON form"},
+        "any: \"@type\": expected the URL of a message type"},
        {R"({"any":{'a':1}})", nullptr, "any"},
        {R"({"mask":"a.bC,d"})", R"(mask { paths: "a.b_c" paths: "d" })"},
        {R"({"empty":{}})", "empty {}"}});
