@@ -144,6 +144,9 @@ bool JsonWalk::enum_name(const FieldPlan& plan, std::string_view name, std::stri
     out_.varint(static_cast<std::uint64_t>(std::int64_t{at->second}));
     return true;
   }
+  const bool plain = name.find_first_of(".eE") == name.npos;  // a name may look like 1e2
+  const auto number = plain ? parse_int64(name) : std::nullopt;
+  if (number && plan.enumeration->has(*number)) return write_number(plan.kind, name, out_);
   dropped_ = options_.ignore_unknown_fields;
   if (dropped_) return true;
   return fail(fmt::format("expected {}, found {}{}", expected_value(plan), found_value(token),

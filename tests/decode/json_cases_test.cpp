@@ -157,7 +157,8 @@ TEST_CASE("json: bool string bytes and enum") {
        {R"({"color":"DEEP_BLU"})", nullptr, "did you mean \"DEEP_BLUE\"?"},
        {R"({"color":"PINK"})", nullptr, "color: expected a value of the enum t.Color"},
        {R"({"color":"PINK","colors":["RED","PINK"],"i32":1})", "i32: 1 colors: RED", "", true},
-       {R"({"color":"1"})", nullptr, "color"},
+       {R"({"color":"1"})", "color: RED"},
+       {R"({"color":"77"})", nullptr, "color"},
        {R"({"color":1.5})", nullptr, "color"}});
 }
 

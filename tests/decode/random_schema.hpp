@@ -24,7 +24,7 @@ class Random {
   std::mt19937_64 engine_;
 };
 
-/// From the environment variable WEIR_SEED, else a new one.
+/// From the environment variable WEIR_SEED, else always the same: a build must not fail by luck.
 std::uint64_t seed_from_environment();
 /// From the environment variable WEIR_CASES, else `fallback`.
 std::size_t cases_from_environment(std::size_t fallback);
