@@ -56,24 +56,27 @@ class CommandLine {
   ExitCode run(const std::vector<std::string>& arguments) {
     CLI::App* command = &root_;
     std::size_t first = 0;
-    if (const auto wrong = find_command(arguments, command, first)) return usage(*command, *wrong);
+    const auto wrong_command = find_command(arguments, command, first);
+    const std::string path = path_of(*command);  // parse() forgets the parent
+    if (wrong_command) return usage(path, *wrong_command);
     const std::vector<std::string> rest(arguments.begin() + static_cast<std::ptrdiff_t>(first),
                                         arguments.end());
     if (asks_for_help(*command, rest)) {
-      print_line(trimmed(command->help(path_before(*command))));
+      const CLI::App* parent = command->get_parent();
+      print_line(trimmed(command->help(parent == nullptr ? "" : path_of(*parent))));
       return flush_data() ? ExitCode::ok : ExitCode::io;
     }
     if (first == 0 && rest == std::vector<std::string>{"--version"}) {
       return finish(command_version(OutputFormat::text));
     }
-    if (!command->get_subcommands({}).empty()) return usage(*command, "a command is missing");
-    if (const auto wrong = find_unknown_option(*command, rest)) return usage(*command, *wrong);
+    if (!command->get_subcommands({}).empty()) return usage(path, "a command is missing");
+    if (const auto wrong = find_unknown_option(*command, rest)) return usage(path, *wrong);
     try {
       // CLI11 takes them from the back.
       std::vector<std::string> reversed(rest.rbegin(), rest.rend());
       command->parse(std::move(reversed));
     } catch (const CLI::ParseError& failure) {
-      return usage(*command, failure.what());
+      return usage(path, failure.what());
     }
     return finish(actions_.at(command)());
   }
@@ -94,13 +97,9 @@ class CommandLine {
     const CLI::App* parent = command.get_parent();
     return parent == nullptr ? command.get_name() : path_of(*parent) + " " + command.get_name();
   }
-  static std::string path_before(const CLI::App& command) {
-    return command.get_parent() == nullptr ? command.get_name() : path_of(command);
-  }
-
-  static ExitCode usage(const CLI::App& command, const std::string& what) {
-    say("{}: {}", path_of(command), what);
-    say("try: {} --help", path_of(command));
+  static ExitCode usage(const std::string& path, const std::string& what) {
+    say("{}: {}", path, what);
+    say("try: {} --help", path);
     return ExitCode::usage;
   }
 
@@ -152,6 +151,7 @@ class CommandLine {
       if (option == nullptr) {
         std::vector<std::string> names;
         for (const CLI::Option* known : command.get_options()) {
+          if (known->get_group().empty()) continue;
           for (const std::string& long_name : known->get_lnames()) {
             names.push_back("--" + long_name);
           }
@@ -176,18 +176,25 @@ class CommandLine {
     return command;
   }
 
+  /// A check whose message has a did-you-mean; CLI11's own would spell the set into every help.
+  static std::function<std::string(const std::string&)> one_of(std::vector<std::string> words) {
+    return [words = std::move(words)](const std::string& word) -> std::string {
+      if (std::find(words.begin(), words.end(), word) != words.end()) return {};
+      return fmt::format("\"{}\" is not one of {}; {}", printable(word), fmt::join(words, ", "),
+                         suggestion(word, words, "they are"));
+    };
+  }
+
   static void add_format(CLI::App& command, OutputFormat& format) {
     command
         .add_option_function<std::string>(
             "--format",
             [&format](const std::string& word) {
-              if (word != "text" && word != "json") {
-                throw CLI::ValidationError("--format", "expected text or json, found " + word);
-              }
               format = word == "json" ? OutputFormat::json : OutputFormat::text;
             },
             "text or json")
-        ->type_name("FORMAT");
+        ->type_name("FORMAT")
+        ->check(one_of({"text", "json"}));
   }
 
   static void add_log(CLI::App& command, LogOptions& log) {
@@ -211,11 +218,11 @@ class CommandLine {
     c.add_option("--log-format", run_.log_format, "auto, text or json")
         ->type_name("FORMAT")
         ->default_val("auto")
-        ->check(CLI::IsMember({"auto", "text", "json"}));
+        ->check(one_of({"auto", "text", "json"}));
     c.add_option("--log-level", run_.log_level, "debug, info, warn or error")
         ->type_name("LEVEL")
         ->default_val("info")
-        ->check(CLI::IsMember({"debug", "info", "warn", "error"}));
+        ->check(one_of({"debug", "info", "warn", "error"}));
     // For tests of recovery; not for people, so not in the help.
     c.add_option("--kill-at", run_.kill_at)->group("");
   }
@@ -322,7 +329,7 @@ class CommandLine {
     c.add_option("--partitions", produce_.partitions,
                  "of a topic that is made; else as the app says, else 1")
         ->type_name("N")
-        ->check(CLI::Range(1, 10000));
+        ->check(CLI::Range(1, 10000).description(""));
     c.add_option("--rate", produce_.rate, "records per second; else as fast as possible")
         ->type_name("N");
   }

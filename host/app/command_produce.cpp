@@ -112,8 +112,9 @@ class Producing {
 
   Error at_line(const Error& why) const {
     const std::string file = options_.file.empty() ? "stdin" : options_.file.string();
-    return error(why.code, "{}:{}: {}; the {} record{} before it are in {}", file, line_number_,
-                 why.message, appended_, appended_ == 1 ? "" : "s", topic_.name);
+    return error(why.code, "{}:{}: {}; {} record{} of the lines before it {} in {}", file,
+                 line_number_, why.message, appended_, appended_ == 1 ? "" : "s",
+                 appended_ == 1 ? "is" : "are", topic_.name);
   }
 
   Result<LineRecord> read(std::string_view line) {

@@ -160,7 +160,7 @@ std::string format_size(std::uint64_t bytes) {
   for (const SizeUnit& unit : size_units) {
     if (bytes == 0 || bytes % unit.bytes != 0) continue;
     const std::string text = fmt::format("{}{}", bytes / unit.bytes, unit.name);
-    if (text.size() < best.size()) best = text;
+    if (text.size() <= best.size()) best = text;
   }
   return best;
 }

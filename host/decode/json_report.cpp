@@ -49,6 +49,8 @@ std::string_view expected_kind(FieldKind kind) {
       return "a JSON value";
     case FieldKind::structure:
       return "an object";
+    case FieldKind::field_mask:
+      return "field paths such as \"user.displayName,photo\"";
     default:
       return "";
   }
@@ -112,7 +114,7 @@ std::string expected_value(const FieldPlan& field) {
                        value.enumeration->descriptor->full_name());
   }
   if (value.kind == FieldKind::message || value.kind == FieldKind::group ||
-      value.kind == FieldKind::json_util) {
+      value.kind == FieldKind::any) {
     return fmt::format("the JSON form of {}", value.message->descriptor->full_name());
   }
   return std::string(expected_kind(value.kind));

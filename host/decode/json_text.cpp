@@ -139,6 +139,7 @@ std::optional<std::size_t> decode_base64(std::string_view text, char* out) {
     }
   }
   if (plus_slash && minus_underscore) return {};
+  if ((bits & ((1u << bit_count) - 1)) != 0) return {};  // bits that belong to no byte
   return static_cast<std::size_t>(out - begin);
 }
 

@@ -4,7 +4,7 @@
 
 namespace weir::host {
 
-JsonToWire::JsonToWire(const PlanSet& plans, Options options)
+JsonToWire::JsonToWire(PlanSet& plans, Options options)
     : walk_(std::make_unique<JsonWalk>(plans, options)) {}
 JsonToWire::~JsonToWire() = default;
 

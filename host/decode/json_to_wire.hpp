@@ -19,7 +19,7 @@ class JsonToWire {
   };
 
   /// `plans` must outlive this and belong to it alone.
-  JsonToWire(const PlanSet& plans, Options options);
+  JsonToWire(PlanSet& plans, Options options);
   ~JsonToWire();
 
   /// Valid until the next call. Errc::invalid: `json` is not this message; says where and why.

@@ -5,6 +5,7 @@
 #include <google/protobuf/descriptor.h>
 
 #include "base/limits.hpp"
+#include "decode/json_number.hpp"
 #include "decode/scalar_to_wire.hpp"
 #include "decode/wire_check.hpp"
 
@@ -76,14 +77,18 @@ bool JsonWalk::body(const FieldPlan& plan, Value& value, std::string_view token)
       return any_value(value, token);
     case FieldKind::list_value:
       return list_value(value, token);
-    case FieldKind::json_util:
-      return by_json_util(plan, value, token);
+    case FieldKind::any:
+      return any(value, token);
+    case FieldKind::field_mask:
+      return field_mask(plan, value, token);
     default:
       break;
   }
   if (!begins_with(token, '{')) return fail_expected(expected_value(plan), token);
   ondemand::object object;
-  if (!open_object(value, token, "", object) || !fields(*plan.message, object)) return false;
+  if (!open_object(value, token, "", object) || !fields(*plan.message, object, Holder::message)) {
+    return false;
+  }
   --json_depth_;
   return true;
 }
@@ -98,6 +103,8 @@ bool JsonWalk::scalar(const FieldPlan& plan, Value& value, std::string_view toke
     taken = write_boolean(token, out_);
   } else if (plan.kind == FieldKind::null_value && token == "null") {
     taken = write_number(plan.kind, "0", out_);
+  } else if (plan.closed_enum) {
+    return enum_number(plan, token);
   } else {
     taken = write_number(plan.kind, token, out_);
   }
@@ -122,12 +129,24 @@ bool JsonWalk::from_text(const FieldPlan& plan, std::string_view text, std::stri
   return fail_expected(expected_value(plan), token);
 }
 
+/// Of a proto2 enum. A parser would set an unknown number aside as if the field were not there.
+bool JsonWalk::enum_number(const FieldPlan& plan, std::string_view token) {
+  const auto number = parse_int64(token);
+  if (number && plan.enumeration->has(*number)) return write_number(plan.kind, token, out_);
+  const bool is_int32 = number && *number == static_cast<std::int32_t>(*number);
+  dropped_ = is_int32 && options_.ignore_unknown_fields;
+  return dropped_ ? true : fail_expected(expected_value(plan), token);
+}
+
 bool JsonWalk::enum_name(const FieldPlan& plan, std::string_view name, std::string_view token) {
   const auto at = plan.enumeration->numbers.find(name);
   if (at != plan.enumeration->numbers.end()) {
     out_.varint(static_cast<std::uint64_t>(std::int64_t{at->second}));
     return true;
   }
+  const bool plain = name.find_first_of(".eE") == name.npos;  // a name may look like 1e2
+  const auto number = plain ? parse_int64(name) : std::nullopt;
+  if (number && plan.enumeration->has(*number)) return write_number(plan.kind, name, out_);
   dropped_ = options_.ignore_unknown_fields;
   if (dropped_) return true;
   return fail(fmt::format("expected {}, found {}{}", expected_value(plan), found_value(token),

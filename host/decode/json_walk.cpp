@@ -17,13 +17,13 @@ namespace {
 /// Scratch memory that an unusually large record needed is given back beyond this.
 constexpr std::size_t scratch_bytes_kept = std::size_t{1} << 20;
 
+/// A guessed name is compared where the key stands, so all of it must be readable there.
+constexpr std::size_t guessed_name_bytes_max = simdjson::SIMDJSON_PADDING - 2;
+
 }  // namespace
 
-JsonWalk::JsonWalk(const PlanSet& plans, JsonToWire::Options options)
-    : plans_(plans),
-      options_(options),
-      // Names are compared in place, so the longest one must be readable after any quote.
-      input_(std::max(simdjson::SIMDJSON_PADDING, plans.name_bytes_max() + 2)) {}
+JsonWalk::JsonWalk(PlanSet& plans, JsonToWire::Options options)
+    : plans_(plans), options_(options), input_(simdjson::SIMDJSON_PADDING) {}
 
 Result<std::string_view> JsonWalk::encode(std::string_view json) {
   begin();
@@ -75,7 +75,7 @@ bool JsonWalk::root_object(Document& document) {
     }
     return fail_json(code);
   }
-  return enter_json() && fields(plans_.root(), object);
+  return enter_json() && fields(plans_.root(), object, Holder::message);
 }
 
 bool JsonWalk::root_in_list(Document& document) {
@@ -94,7 +94,7 @@ bool JsonWalk::root_in_list(Document& document) {
   return count == 1 ? true : fail("expected a JSON value, found nothing");
 }
 
-bool JsonWalk::fields(const MessagePlan& plan, ondemand::object& object) {
+bool JsonWalk::fields(const MessagePlan& plan, ondemand::object& object, Holder holder) {
   const std::size_t marks = marks_.size();
   marks_.resize(marks + static_cast<std::size_t>(plan.mark_words));
   FieldName** guess = &plan.first;
@@ -103,9 +103,9 @@ bool JsonWalk::fields(const MessagePlan& plan, ondemand::object& object) {
     if (const auto code = std::move(entry).get(json)) return fail_json(code);
     FieldName* name = *guess;
     if (name == nullptr || !json.key().unsafe_is_equal(name->text)) {
-      if (!look_up(plan, json, name)) return false;
+      if (!look_up(plan, json, holder, name)) return false;
       if (name == nullptr) continue;
-      *guess = name;
+      if (name->text.size() <= guessed_name_bytes_max) *guess = name;
     }
     guess = &name->followed_by;
     if (!field(*name->field, json.value(), marks)) {
@@ -119,12 +119,13 @@ bool JsonWalk::fields(const MessagePlan& plan, ondemand::object& object) {
 }
 
 /// The field of a key that the guess did not fit; null when it is unknown and may be skipped.
-bool JsonWalk::look_up(const MessagePlan& plan, ondemand::field& json, FieldName*& name) {
+bool JsonWalk::look_up(const MessagePlan& plan, ondemand::field& json, Holder holder,
+                       FieldName*& name) {
   std::string_view key;
   if (!read_key(json, key)) return false;
   name = plan.find(key);
   if (name != nullptr) return true;
-  if (options_.ignore_unknown_fields) {
+  if (options_.ignore_unknown_fields || (holder == Holder::any && key == "@type")) {
     if (skip(json.value())) return true;
     path_.inside_field(printable(key));
     return false;
@@ -154,10 +155,14 @@ bool JsonWalk::field(const FieldPlan& plan, Value& value, std::size_t marks) {
     return fail(fmt::format("expected at most one field of the oneof \"{}\", found a second",
                             plan.descriptor->real_containing_oneof()->name()));
   }
-  if (plan.required_bit >= 0) set_mark(marks, plan.required_bit);
-  if (plan.map) return map(plan, value, token);
-  if (plan.repeated) return list(plan, value, token);
-  return tagged(plan, value, token);
+  const std::size_t before = out_.size();
+  const bool done = plan.map        ? map(plan, value, token)
+                    : plan.repeated ? list(plan, value, token)
+                                    : tagged(plan, value, token);
+  if (!done) return false;
+  const bool present = plan.repeated || out_.size() != before;
+  if (plan.required_bit >= 0 && present) set_mark(marks, plan.required_bit);
+  return true;
 }
 
 /// Whether it was set before.

@@ -10,7 +10,6 @@
 #include "base/result.hpp"
 #include "decode/json_report.hpp"
 #include "decode/json_to_wire.hpp"
-#include "decode/json_util_bridge.hpp"
 #include "decode/message_plan.hpp"
 #include "decode/padded_input.hpp"
 #include "decode/wire_buffer.hpp"
@@ -26,7 +25,7 @@ namespace weir::host {
 /// string before a stray colon for a name.
 class JsonWalk {
  public:
-  JsonWalk(const PlanSet& plans, JsonToWire::Options options);
+  JsonWalk(PlanSet& plans, JsonToWire::Options options);
 
   Result<std::string_view> encode(std::string_view json);
 
@@ -34,14 +33,18 @@ class JsonWalk {
   using Value = simdjson::ondemand::value;
   using Document = simdjson::ondemand::document;
 
+  /// Whose JSON object holds the fields: an Any has "@type" among them.
+  enum class Holder { message, any };
+
   void begin();
   bool root(std::string_view json);
   bool root_object(Document& document);
   bool root_in_list(Document& document);
 
   // json_walk.cpp: messages, lists and maps.
-  bool fields(const MessagePlan& plan, simdjson::ondemand::object& object);
-  bool look_up(const MessagePlan& plan, simdjson::ondemand::field& json, FieldName*& name);
+  bool fields(const MessagePlan& plan, simdjson::ondemand::object& object, Holder holder);
+  bool look_up(const MessagePlan& plan, simdjson::ondemand::field& json, Holder holder,
+               FieldName*& name);
   bool read_key(simdjson::ondemand::field& json, std::string_view& key);
   bool field(const FieldPlan& plan, Value& value, std::size_t marks);
   bool set_mark(std::size_t marks, std::int32_t bit);
@@ -57,6 +60,7 @@ class JsonWalk {
   bool body(const FieldPlan& plan, Value& value, std::string_view token);
   bool scalar(const FieldPlan& plan, Value& value, std::string_view token);
   bool from_text(const FieldPlan& plan, std::string_view text, std::string_view token);
+  bool enum_number(const FieldPlan& plan, std::string_view token);
   bool enum_name(const FieldPlan& plan, std::string_view name, std::string_view token);
   bool unquote(Value& value, std::string_view token, std::string_view& text);
   bool open_object(Value& value, std::string_view token, std::string_view expected,
@@ -78,15 +82,17 @@ class JsonWalk {
   bool structure_entry(std::string_view key, Value& value);
   bool any_value(Value& value, std::string_view token);
   bool list_value(Value& value, std::string_view token);
-  bool by_json_util(const FieldPlan& plan, Value& value, std::string_view token);
+  bool field_mask(const FieldPlan& plan, Value& value, std::string_view token);
+  bool any(Value& value, std::string_view token);
+  bool any_type(simdjson::ondemand::object& object, const MessagePlan*& content);
+  bool any_special(const MessagePlan& content, simdjson::ondemand::object& object);
   bool skip(Value& value);
 
-  const PlanSet& plans_;
+  PlanSet& plans_;
   const JsonToWire::Options options_;
   simdjson::ondemand::parser parser_;
   PaddedInput input_;
   WireBuffer out_;
-  JsonUtilBridge json_util_;
   bool give_scratch_back_ = false;
 
   std::vector<std::uint64_t> marks_;    ///< of the messages being read, outermost first

@@ -50,7 +50,13 @@ FieldKind message_kind(const Descriptor& message) {
   if (word == "ListValue" && has_field(message, 1, FieldDescriptor::TYPE_MESSAGE)) {
     return FieldKind::list_value;
   }
-  if (word == "Any" || word == "FieldMask") return FieldKind::json_util;
+  if (word == "Any" && has_field(message, 1, FieldDescriptor::TYPE_STRING) &&
+      has_field(message, 2, FieldDescriptor::TYPE_BYTES)) {
+    return FieldKind::any;
+  }
+  if (word == "FieldMask" && has_field(message, 1, FieldDescriptor::TYPE_STRING)) {
+    return FieldKind::field_mask;
+  }
   return FieldKind::message;
 }
 
@@ -148,6 +154,11 @@ Result<void> check_paths(const Descriptor& message, const std::vector<std::strin
 
 }  // namespace
 
+bool EnumPlan::has(std::int64_t number) const {
+  const auto at = std::lower_bound(values.begin(), values.end(), number);
+  return at != values.end() && *at == number;
+}
+
 const FieldPlan* MessagePlan::find(std::uint32_t number) const {
   if (number < by_number.size()) {
     const std::int32_t index = by_number[number];
@@ -171,6 +182,14 @@ Result<std::unique_ptr<PlanSet>> PlanSet::build(const Descriptor& message,
   set->fault_ = fault;
   WEIR_TRY(set->root_, set->plan(message, required));
   return set;
+}
+
+const MessagePlan* PlanSet::by_name(std::string_view full_name) {
+  const auto* pool = root_->descriptor->file()->pool();
+  const Descriptor* message = pool->FindMessageTypeByName(std::string(full_name));
+  if (message == nullptr) return nullptr;
+  auto made = plan(*message, {});  // fails only for what is required
+  return made ? *made : nullptr;
 }
 
 Result<const MessagePlan*> PlanSet::plan(const Descriptor& message,
@@ -225,7 +244,6 @@ Result<void> PlanSet::fill(MessagePlan& plan, const std::vector<std::string>& re
   for (const bool json : {true, false}) {
     for (const FieldPlan& made : plan.fields) {
       const std::string& text = json ? made.descriptor->json_name() : made.descriptor->name();
-      name_bytes_max_ = std::max(name_bytes_max_, text.size());
       plan.names.push_back({text, &made, nullptr});
       if (!plan.by_name.emplace(text, &plan.names.back()).second) plan.names.pop_back();
     }
@@ -245,6 +263,9 @@ Result<FieldPlan> PlanSet::field(const FieldDescriptor& descriptor,
   made.map = descriptor.is_map();
   made.check_utf8 = made.kind == FieldKind::string &&
                     descriptor.file()->syntax() == FileDescriptor::SYNTAX_PROTO3;
+  // As in Protobuf 3.21, the file of the field decides, not the file of the enum.
+  made.closed_enum = descriptor.enum_type() != nullptr &&
+                     descriptor.file()->syntax() != FileDescriptor::SYNTAX_PROTO3;
   made.wire_type = static_cast<std::uint8_t>(WireFormatLite::WireTypeForFieldType(
       static_cast<WireFormatLite::FieldType>(descriptor.type())));
   constexpr std::uint8_t sized = WireFormatLite::WIRETYPE_LENGTH_DELIMITED;
@@ -275,6 +296,10 @@ const EnumPlan* PlanSet::enumeration(const EnumDescriptor& descriptor) {
     const bool wrong = i == 1 && fault_ == PlanFault::second_enum_value_wrong;
     slot->numbers.emplace(descriptor.value(i)->name(), descriptor.value(wrong ? 0 : i)->number());
   }
+  for (int i = 0; i < descriptor.value_count(); ++i) {
+    slot->values.push_back(descriptor.value(i)->number());
+  }
+  std::sort(slot->values.begin(), slot->values.end());
   return slot.get();
 }
 

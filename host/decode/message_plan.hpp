@@ -48,7 +48,8 @@ enum class FieldKind : std::uint8_t {
   structure,   ///< google.protobuf.Struct
   any_value,   ///< google.protobuf.Value
   list_value,  ///< google.protobuf.ListValue
-  json_util,   ///< Any and FieldMask: rare, left to Protobuf's own converter
+  any,         ///< google.protobuf.Any
+  field_mask,  ///< google.protobuf.FieldMask
 };
 
 constexpr bool is_message(FieldKind kind) { return kind >= FieldKind::message; }
@@ -58,6 +59,9 @@ struct MessagePlan;
 struct EnumPlan {
   const google::protobuf::EnumDescriptor* descriptor = nullptr;
   tsl::robin_map<std::string_view, int> numbers;
+  std::vector<int> values;  ///< known numbers, sorted
+
+  bool has(std::int64_t number) const;
 };
 
 struct FieldPlan {
@@ -69,6 +73,7 @@ struct FieldPlan {
   bool packed = false;    ///< written packed
   bool map = false;       ///< message is the entry: fields[0] is the key, fields[1] the value
   bool check_utf8 = false;
+  bool closed_enum = false;    ///< proto2: parsers set unknown numbers aside as unknown fields
   std::uint8_t wire_type = 0;  ///< of one value
   std::uint32_t number = 0;
   std::int32_t required_bit = -1;  ///< in the marks of its message; -1: may be absent
@@ -116,7 +121,10 @@ class PlanSet {
                                                 PlanFault fault = PlanFault::none);
 
   const MessagePlan& root() const { return *root_; }
-  std::size_t name_bytes_max() const { return name_bytes_max_; }
+
+  /// For what an Any holds: the plan of a type of the root's pool, made at first use. Null: the
+  /// pool has no such type.
+  const MessagePlan* by_name(std::string_view full_name);
 
  private:
   /// One type has several plans when `required` asks different things of it in different places.
@@ -131,7 +139,6 @@ class PlanSet {
 
   PlanFault fault_ = PlanFault::none;
   const MessagePlan* root_ = nullptr;
-  std::size_t name_bytes_max_ = 0;
   std::map<Key, std::unique_ptr<MessagePlan>> messages_;
   std::map<const google::protobuf::EnumDescriptor*, std::unique_ptr<EnumPlan>> enums_;
 };

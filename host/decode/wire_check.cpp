@@ -75,7 +75,7 @@ class Walk {
         if (!unknown(end, tag)) return false;
         continue;
       }
-      if (field->required_bit >= 0) mark(*field, seen);
+      if (field->required_bit >= 0 && counts(*field, type, end)) mark(*field, seen);
       if (!known(*field, type, end)) {
         path_.inside_field(field->descriptor->name());
         return false;
@@ -119,6 +119,18 @@ class Walk {
     }
     at_ += size;
     return true;
+  }
+
+  /// Parsers put an unknown number of a proto2 enum among the unknown fields.
+  bool counts(const FieldPlan& field, std::uint32_t type, const char* end) const {
+    if (!field.closed_enum || type != varint) return true;
+    std::uint64_t value = 0;
+    for (int i = 0; i < 10 && at_ + i < end; ++i) {
+      const auto byte = static_cast<unsigned char>(at_[i]);
+      value |= std::uint64_t{byte & 0x7fu} << (7 * i);
+      if (byte < 0x80) break;
+    }
+    return field.enumeration->has(static_cast<std::int32_t>(value));
   }
 
   bool packed(const FieldPlan& field, const char* end) {

@@ -4,7 +4,6 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <random>
 #include <span>
 #include <stdexcept>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "resolve/call.hpp"
 #include "resolve/plugin.hpp"
+#include "resolve/record_maker.hpp"
 
 namespace weir::host {
 
@@ -22,41 +22,6 @@ namespace weir::host {
 class BrokenRule : public std::runtime_error {
  public:
   using std::runtime_error::runtime_error;
-};
-
-/// A record that owns its bytes.
-struct CheckRecord {
-  std::optional<std::string> key;
-  std::optional<std::string> value;
-  std::vector<std::pair<std::string, std::optional<std::string>>> headers;
-  std::int64_t timestamp_ms = 0;
-};
-
-/// Random records for one resolver, of one seed. [one thread]
-class RecordMaker {
- public:
-  RecordMaker(const Plugin& plugin, const Manifest::Resolver& resolver, std::uint64_t seed);
-
-  /// The bytes of a random message of the resolver's type, or random text where it takes bytes.
-  CheckRecord valid();
-  /// Empty, random, cut off or damaged; absent only where the resolver takes bytes.
-  CheckRecord malformed();
-
-  std::vector<CheckRecord> valid(std::size_t count);
-  std::vector<CheckRecord> malformed(std::size_t count);
-
-  /// A random message of `type` as bytes; `type` is a full name of the plugin's schemas.
-  std::string message(std::string_view type);
-  /// `bytes` cut off, damaged, or replaced by noise.
-  std::string damaged(std::string bytes);
-
- private:
-  CheckRecord envelope();
-  std::uint64_t below(std::uint64_t end) { return random_() % end; }
-
-  const Plugin& plugin_;
-  const Manifest::Resolver& resolver_;
-  std::mt19937_64 random_;
 };
 
 /// What became of one record, all of it, so that two runs can be compared.

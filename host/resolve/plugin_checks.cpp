@@ -5,21 +5,16 @@
 #include <memory>
 #include <optional>
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/dynamic_message.h>
-#include <google/protobuf/stubs/logging.h>
-
 #include "base/bytes.hpp"
 #include "resolve/driven_resolver.hpp"
 #include "resolve/plugin.hpp"
 #include "resolve/plugin_copy.hpp"
 #include "resolve/process_state.hpp"
+#include "resolve/record_maker.hpp"
 
 namespace weir::host {
 
 namespace {
-
-namespace pb = google::protobuf;
 
 constexpr std::size_t records_count = 400;
 constexpr std::size_t states_count = 200;
@@ -75,13 +70,6 @@ void for_each_resolver(const CheckSubject& subject, CheckFindings& findings, Che
       findings.failures.push_back(fmt::format("resolver {}: {}", resolver.name, broken.what()));
     }
   }
-}
-
-/// True where `bytes` are a whole message of `type`.
-bool parses(const pb::Descriptor& type, std::string_view bytes) {
-  pb::DynamicMessageFactory factory;
-  const std::unique_ptr<pb::Message> message(factory.GetPrototype(&type)->New());
-  return message->ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 /// The first record of which two runs made different things.
@@ -174,7 +162,7 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
           ++taken;
           for (const CheckOutcome::Feature& feature : outcome.features) {
             const auto& declared = resolver.features[feature.output];
-            if (!parses(*plugin.message(declared.type), feature.bytes)) {
+            if (!is_message(plugin, declared.type, feature.bytes)) {
               throw BrokenRule(fmt::format("feature {} is no {}: \"{}\"", declared.name,
                                            declared.type, printable(feature.bytes)));
             }
@@ -182,7 +170,7 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
           }
         }
         for (const auto& [key, bytes] : driven->stored()) {
-          if (!parses(*plugin.message(resolver.state_type), bytes)) {
+          if (!is_message(plugin, resolver.state_type, bytes)) {
             throw BrokenRule(fmt::format("the State of key \"{}\" is no {}: \"{}\"", printable(key),
                                          resolver.state_type, printable(bytes)));
           }

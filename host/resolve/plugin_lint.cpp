@@ -14,6 +14,7 @@
 #include "resolve/forbidden_imports.hpp"
 #include "resolve/library_search.hpp"
 #include "resolve/plugin_bytes.hpp"
+#include "resolve/protobuf_code.hpp"
 #include "resolve/schemas.hpp"
 
 namespace weir::host {
@@ -199,35 +200,20 @@ class Lint {
   }
 
   std::string check_protobuf() {
-    constexpr std::string_view internal = "_ZN6google8protobuf8internal";
-    bool full = false;
-    bool extends = false;
-    bool shuts_down = false;
-    for (const ElfFile::Symbol& symbol : elf_->symbols) {
-      if (symbol.defined) continue;
-      const std::string_view name = symbol.name;
-      if (name == "_ZN6google8protobuf23ShutdownProtobufLibraryEv") shuts_down = true;
-      if (!name.starts_with(internal)) continue;
-      const std::string_view rest = name.substr(internal.size());
-      full = full || rest.starts_with("14AddDescriptors") ||
-             rest.starts_with("20AddDescriptorsRunner");
-      extends = extends || (rest.starts_with("12ExtensionSet") &&
-                            rest.find("Register") != std::string_view::npos &&
-                            rest.find("Extension", 14) != std::string_view::npos);
-    }
-    if (full) {
+    const ProtobufCode code = find_protobuf_code(*elf_);
+    if (code.full) {
       refuse(
           "it has full-runtime Protobuf code (it imports AddDescriptors): loading a second build "
           "would abort the host; {}, or protoc --cpp_out=lite:DIR",
           how_to_build);
     }
-    if (extends) {
+    if (code.extends) {
       refuse(
           "it registers Protobuf extensions (it imports ExtensionSet::Register...Extension): "
           "loading a second build would abort the host; leave the .pb.cc of files with `extend`, "
           "such as custom options, out of the plugin");
     }
-    if (shuts_down) {
+    if (code.shuts_down) {
       refuse(
           "it calls ShutdownProtobufLibrary(), which would take the host's own Protobuf away; "
           "remove the call");

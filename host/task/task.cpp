@@ -230,6 +230,7 @@ Result<bool> Task::read(std::int64_t now_ms) {
   WEIR_CHECK(decode(records));
   step("decode");
   WEIR_CHECK(prepare());
+  step("prepare");
   WEIR_CHECK(resolve(records));
   step("resolve");
   return true;

@@ -7,7 +7,7 @@
 # Data goes to stdout, talk to stderr.
 set -eu
 
-here=$(dirname -- "$(readlink -f -- "$0")")
+here=$(dirname -- "$0")
 build=$1
 directory=$2
 format=text
@@ -55,15 +55,25 @@ fi
 
 say ''
 say "The State of one key, read back from LMDB (weir state get us -c $app):"
-"$weir" state get us -c "$app"
+"$weir" state get us -c "$app" | python3 -m json.tool --no-ensure-ascii
 
+# Quotes only where a shell needs them, so that the lines can be copied.
+shown() {
+  case $1 in
+    *[!A-Za-z0-9_./-]*) printf "'%s'" "$1" ;;
+    *) printf '%s' "$1" ;;
+  esac
+}
+weir=$(shown "$weir")
+app=$(shown "$app")
 cat >&2 <<END
 
 Go on with:
   $weir state list -c $app
   $weir consume earthquake-summaries -c $app --limit 3
-  $weir produce earthquakes -c $app $data     # the week once more,
-  $weir run -c $app --until-end       # counted on top of the first
-  $weir plugin inspect $directory/earthquakes.so
-The resolver is plugins/earthquakes/earthquakes.cpp, its app $app.
+  $weir validate -c $app
+  # the same week once more, counted on top of the first:
+  $weir produce earthquakes -c $app $(shown "$data")
+  $weir run -c $app --until-end
+The resolver is $here/earthquakes.cpp; its app is $app.
 END

@@ -11,7 +11,7 @@ namespace weir::host {
 namespace {
 
 Config load_valid(const std::string& name) {
-  ::unsetenv("WEIR_TEST_LOG");
+  ::unsetenv("SHOP_LOG");
   auto config = Config::load(test::config_files() / "valid" / name);
   if (!config) FAIL(config.error().message);
   return *std::move(config);

@@ -157,7 +157,8 @@ TEST_CASE("json: bool string bytes and enum") {
        {R"({"color":"DEEP_BLU"})", nullptr, "did you mean \"DEEP_BLUE\"?"},
        {R"({"color":"PINK"})", nullptr, "color: expected a value of the enum t.Color"},
        {R"({"color":"PINK","colors":["RED","PINK"],"i32":1})", "i32: 1 colors: RED", "", true},
-       {R"({"color":"1"})", nullptr, "color"},
+       {R"({"color":"1"})", "color: RED"},
+       {R"({"color":"77"})", nullptr, "color"},
        {R"({"color":1.5})", nullptr, "color"}});
 }
 
@@ -259,7 +260,7 @@ TEST_CASE("json: well known types have their own forms") {
        {R"({"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"1s"}})",
         R"(any { [type.googleapis.com/google.protobuf.Duration] { seconds: 1 } })"},
        {R"({"any":{"@type":"type.googleapis.com/no.Such"}})", nullptr,
-        "any: expected the JSON form"},
+        "any: \"@type\": expected the URL of a message type"},
        {R"({"any":{'a':1}})", nullptr, "any"},
        {R"({"mask":"a.bC,d"})", R"(mask { paths: "a.b_c" paths: "d" })"},
        {R"({"empty":{}})", "empty {}"}});

@@ -33,8 +33,9 @@ class ComplainPool : public pb::DescriptorPool::ErrorCollector {
  public:
   void AddError(const std::string& file, const std::string& element, const pb::Message*,
                 ErrorLocation, const std::string& message) override {
-    throw std::invalid_argument(file + ": " + element + ": " + message);
+    text += file + ": " + element + ": " + message + "\n";
   }
+  std::string text;
 };
 
 pb::FileDescriptorProto parse_proto(std::string_view text) {
@@ -57,7 +58,9 @@ Schema::Schema(pb::FileDescriptorProto file) {
   add_well_known();
   for (const char* name : well_known) file.add_dependency(name);
   ComplainPool complain;
-  pool_.BuildFileCollectingErrors(file, &complain);
+  if (pool_.BuildFileCollectingErrors(file, &complain) == nullptr) {
+    throw std::invalid_argument(complain.text);
+  }
 }
 
 void Schema::add_well_known() {
@@ -100,12 +103,21 @@ std::unique_ptr<pb::Message> Schema::parse(const pb::Descriptor* type,
 
 std::unique_ptr<pb::Message> Schema::by_json_util(const pb::Descriptor* type,
                                                   const std::string& json,
-                                                  bool ignore_unknown_fields) const {
+                                                  bool ignore_unknown_fields,
+                                                  std::string* reason) const {
   auto message = make(type);
   pb::util::JsonParseOptions options;
   options.ignore_unknown_fields = ignore_unknown_fields;
-  const bool parsed = pb::util::JsonStringToMessage(json, message.get(), options).ok();
-  return parsed ? std::move(message) : nullptr;
+  std::string why;
+  try {
+    const auto status = pb::util::JsonStringToMessage(json, message.get(), options);
+    if (status.ok()) return message;
+    why = status.message().ToString();
+  } catch (const pb::FatalException& failed_check) {
+    why = failed_check.what();  // its own bug; some inputs trip an internal check
+  }
+  if (reason != nullptr) *reason = why;
+  return nullptr;
 }
 
 bool same(const pb::Message& a, const pb::Message& b) {

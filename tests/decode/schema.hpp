@@ -35,7 +35,8 @@ class Schema {
   /// As Protobuf's own converter reads it; null: it refuses.
   std::unique_ptr<google::protobuf::Message> by_json_util(const google::protobuf::Descriptor* type,
                                                           const std::string& json,
-                                                          bool ignore_unknown_fields) const;
+                                                          bool ignore_unknown_fields,
+                                                          std::string* reason = nullptr) const;
 
  private:
   void add_well_known();

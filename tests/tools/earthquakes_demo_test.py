@@ -56,7 +56,7 @@ class Demo(unittest.TestCase):
         done = subprocess.run(self.command(*options), text=True, capture_output=True, timeout=240,
                               check=False)
         self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout
+        return done.stdout, done.stderr
 
     def check_table(self, text):
         shown = rows(text)
@@ -72,17 +72,30 @@ class Demo(unittest.TestCase):
             self.assertTrue(line["strongest"]["place"].startswith(place), (net, place))
 
     def test_every_number_as_json(self):
-        self.assertEqual(json.loads(self.demo("--format", "json")), EXPECTED)
+        self.assertEqual(json.loads(self.demo("--format", "json")[0]), EXPECTED)
 
     def test_every_number_as_text_and_the_state_of_one_key(self):
-        text = self.demo()
+        text, _ = self.demo()
         self.check_table(text)
         # What follows the table is the State of one network, as JSON.
-        state = text[text.index("{"):]
-        state = json.loads(state)
-        state = state.get("state", state)
+        state = json.loads(text[text.index("{"):])
         self.assertEqual(int(state["events"]), EXPECTED["us"]["events"])
         self.assertEqual(state["strongest"]["mag"], EXPECTED["us"]["strongest"]["mag"])
+
+    def test_the_commands_to_go_on_with_work(self):
+        _, talk = self.demo()
+        lines = talk[talk.index("Go on with:"):].splitlines()
+        commands = [line.strip() for line in lines if re.match("  [^ #]", line)]
+        self.assertGreater(len(commands), 3)
+        for command in commands:
+            done = subprocess.run(command, shell=True, text=True, capture_output=True, timeout=60,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, (command, done.stderr))
+        # The last two of them were the week once more.
+        state = json.loads(subprocess.run(
+            [BUILD / "weir", "state", "get", "us", "-c", self.directory / "earthquakes.yaml"],
+            text=True, capture_output=True, timeout=60, check=True).stdout)
+        self.assertEqual(int(state["events"]), 2 * EXPECTED["us"]["events"])
 
     def test_on_a_terminal_the_table_fills_and_ends_the_same(self):
         main, terminal = pty.openpty()

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 #include <set>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -91,15 +92,20 @@ fs::path file_of(std::string_view name) {
   return fs::path(WEIR_ZOO_PLUGINS) / (std::string(name) + ".so");
 }
 
-CheckReport check(std::string_view name, std::uint64_t seed = 1) {
+CheckReport check_file(const fs::path& file, std::uint64_t seed,
+                       std::chrono::milliseconds time_max) {
   CheckOptions options;
   options.child_command = {WEIR_ZOO_CHECK_CHILD};
   options.seed = seed;
-  options.time_max =
-      std::chrono::milliseconds(name.find("hangs") != std::string_view::npos ? 3000 : 60'000);
-  auto report = check_plugin(file_of(name), options);
+  options.time_max = time_max;
+  auto report = check_plugin(file, options);
   REQUIRE_MESSAGE(report, report.error().message);
   return *std::move(report);
+}
+
+CheckReport check(std::string_view name, std::uint64_t seed = 1) {
+  const bool hangs = name.find("hangs") != std::string_view::npos;
+  return check_file(file_of(name), seed, std::chrono::seconds(hangs ? 3 : 60));
 }
 
 std::string shown(const CheckReport& report) {
@@ -133,6 +139,19 @@ TEST_CASE("zoo: the good plugin passes every step") {
   CHECK(report.passed());
   CHECK(report.count(CheckStatus::warn) == 0);
   CHECK(report.results.size() == 21);
+}
+
+TEST_CASE("zoo: every sample plugin passes every step") {
+  std::istringstream samples(WEIR_SAMPLE_PLUGINS);
+  int count = 0;
+  for (std::string sample; std::getline(samples, sample, ':'); ++count) {
+    const CheckReport report = check_file(sample, 1, std::chrono::seconds(60));
+    INFO(sample);
+    INFO(shown(report));
+    CHECK(report.passed());
+    CHECK(report.count(CheckStatus::warn) == 0);
+  }
+  CHECK(count == 5);
 }
 
 TEST_CASE("zoo: the lint refuses what it can see with the reason and the file's name") {

@@ -49,31 +49,31 @@ struct FindWord<w, First, Rest...> {
 /// Stands for a resolver whose signature was refused, so that the refusal is the only error.
 struct BrokenResolver {
   template <auto>
-  consteval auto key() const {
+  constexpr auto key() const {
     return *this;
   }
   template <auto, class = NoUnit>
-  consteval auto event_time() const {
+  constexpr auto event_time() const {
     return *this;
   }
   template <auto>
-  consteval auto parse() const {
+  constexpr auto parse() const {
     return *this;
   }
   template <auto>
-  consteval auto initial() const {
+  constexpr auto initial() const {
     return *this;
   }
   template <auto>
-  consteval auto migrate() const {
+  constexpr auto migrate() const {
     return *this;
   }
   template <auto>
-  consteval auto check_settings() const {
+  constexpr auto check_settings() const {
     return *this;
   }
-  consteval auto outputs(auto...) const { return *this; }
-  consteval auto state_version(int) const { return *this; }
+  constexpr auto outputs(auto...) const { return *this; }
+  constexpr auto state_version(int) const { return *this; }
 };
 
 /// The names of a resolver's outputs, as the author wrote them.
@@ -98,7 +98,7 @@ class Resolver {
 
   /// A wrong word has been told of; leaving it out spares the author what follows from it.
   template <bool good, class Added>
-  consteval auto with_if() const {
+  constexpr auto with_if() const {
     if constexpr (good) {
       Resolver<Function, Words..., Added> next;
       next.name = name;
@@ -115,7 +115,7 @@ class Resolver {
   /// (const M&) or (const weir::Record&). Text and bytes stand as they are, integers and enums as
   /// decimal numbers. Without this word the record's key is the key.
   template <auto Extract>
-  consteval auto key() const {
+  constexpr auto key() const {
     constexpr bool once = !said<detail::Word::key>;
     static_assert(once, "weir: .key<>() is said twice");
     using Value = typename detail::Extracted<decltype(Extract), typename Signature::Message>::type;
@@ -137,7 +137,7 @@ class Resolver {
   /// none. Functions take (const M&) or (const weir::Record&). Without this word the record's
   /// timestamp is the event time.
   template <auto Extract, class Unit = detail::NoUnit>
-  consteval auto event_time() const {
+  constexpr auto event_time() const {
     constexpr bool once = !said<detail::Word::event_time>;
     static_assert(once, "weir: .event_time<>() is said twice");
     using Value = std::remove_cvref_t<
@@ -170,7 +170,7 @@ class Resolver {
   /// `f(const P&)`, or `f(const P&, const weir::Record&)`. It may also return M, weir::Result of
   /// these, and `const M*` to a part of its P (nullptr skips; copies nothing).
   template <auto Parse>
-  consteval auto parse() const {
+  constexpr auto parse() const {
     using M = typename Signature::Message;
     constexpr bool once = !said<detail::Word::parse>;
     static_assert(once, "weir: .parse<>() is said twice");
@@ -188,7 +188,7 @@ class Resolver {
   /// Settings&)`; it runs once for each instance, and each key gets a copy. Without this word: the
   /// default message.
   template <auto Make>
-  consteval auto initial() const {
+  constexpr auto initial() const {
     constexpr bool once = !said<detail::Word::initial>;
     static_assert(once, "weir: .initial<>() is said twice");
     static_assert(Signature::has_state,
@@ -205,7 +205,7 @@ class Resolver {
   /// `.migrate<migrate_ips>()`: brings a State of an older `.state_version()` up to date, in place:
   /// `void f(S&, int from_version)`. It runs when such a State is loaded. Throwing halts the task.
   template <auto Migrate>
-  consteval auto migrate() const {
+  constexpr auto migrate() const {
     constexpr bool once = !said<detail::Word::migrate>;
     static_assert(once, "weir: .migrate<>() is said twice");
     static_assert(Signature::has_state,
@@ -222,7 +222,7 @@ class Resolver {
   /// `.check_settings<f>()`: refuses settings before the first record: `weir::Result<void> f(const
   /// Settings&)`, or a void function that throws.
   template <auto Check>
-  consteval auto check_settings() const {
+  constexpr auto check_settings() const {
     constexpr bool once = !said<detail::Word::check>;
     static_assert(once, "weir: .check_settings<>() is said twice");
     static_assert(Signature::has_settings,
@@ -240,7 +240,7 @@ class Resolver {
   /// then each Out. The resolver's `to:` maps these names to sinks. A single output is called
   /// "features" unless this word says otherwise.
   template <std::convertible_to<std::string_view>... Names>
-  consteval auto outputs(Names... names) const {
+  constexpr auto outputs(Names... names) const {
     Resolver next = *this;
     constexpr std::size_t max = detail::OutputNames::count_max;
     next.output_names.too_many = sizeof...(Names) > max;
@@ -254,7 +254,7 @@ class Resolver {
 
   /// `.state_version(2)`: 1 .. 65535, 1 when not said. Raise it when the meaning of the State
   /// changes in a way that its Protobuf schema does not show; see migrate().
-  consteval auto state_version(int number) const {
+  constexpr auto state_version(int number) const {
     Resolver next = *this;
     next.version = number;
     return next;
@@ -284,7 +284,7 @@ class Resolver {
 ///
 /// `name` is [a-z][a-z0-9_]*, at most 63 characters; apps write `use: <plugin>/<name>`.
 template <auto Function>
-consteval auto resolver(const char* name) {
+constexpr auto resolver(const char* name) {
   if constexpr (detail::check_signature<std::remove_cv_t<decltype(Function)>>()) {
     Resolver<Function> made;
     made.name = name;

@@ -26,7 +26,7 @@ namespace weir {
 
 /// What WEIR_PLUGIN collects.
 template <class... Resolvers>
-consteval auto plugin(std::string_view name, std::string_view version, Resolvers... resolvers) {
+constexpr auto plugin(std::string_view name, std::string_view version, Resolvers... resolvers) {
   static_assert(
       sizeof...(Resolvers) > 0,
       "weir: WEIR_PLUGIN(name, version, weir::resolver<f>(\"name\"), ...) has at least one "

@@ -16,8 +16,7 @@ cat >"$place/run.sh" <<'INNER'
 set -eu
 cd "$place"
 for sample in "$@"; do
-  "$cmake" -S "$sample" -B "$sample/build" -DCMAKE_PREFIX_PATH="$place/sdk" \
-    >"$sample.log" 2>&1 &&
+  "$cmake" -S "$sample" -B "$sample/build" -DCMAKE_PREFIX_PATH="$place/sdk" >"$sample.log" 2>&1 &&
     "$cmake" --build "$sample/build" -j 2 >>"$sample.log" 2>&1 &&
     "${cmake%/*}/ctest" --test-dir "$sample/build" --no-tests=error --output-on-failure \
       >>"$sample.log" 2>&1 || { cat "$sample.log"; echo "$sample: failed"; exit 1; }
@@ -28,6 +27,8 @@ INNER
 
 clean() { env -i PATH=/usr/local/bin:/usr/bin:/bin HOME="$place" cmake="$cmake" place="$place" "$@"; }
 
+# Single quotes, since the inner shell expands.
+# shellcheck disable=SC2016
 if unshare -m sh -c 'mount -t tmpfs none "$1"' sh "$place/sdk" 2>/dev/null; then
   clean unshare -m sh -c '
     source=$1 build=$2

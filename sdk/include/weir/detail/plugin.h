@@ -76,17 +76,17 @@ class Plugin {
   static constexpr std::size_t count =
       std::tuple_size_v<std::remove_cvref_t<decltype(D.resolvers)>>;
   template <std::size_t I>
-  // The type spelt out: clang cannot look into an `auto&` while the class is open.
-  static constexpr const std::tuple_element_t<I, std::remove_cvref_t<decltype(D.resolvers)>>&
-      resolver = std::get<I>(D.resolvers);
-  template <std::size_t I>
   using ResolverType = std::remove_cvref_t<decltype(std::get<I>(D.resolvers))>;
   template <std::size_t I>
-  static constexpr int state_version_of = resolver<I>.version == 0 ? 1 : resolver<I>.version;
+  static constexpr const ResolverType<I>& resolver() {
+    return std::get<I>(D.resolvers);
+  }
+  template <std::size_t I>
+  static constexpr int state_version_of = resolver<I>().version == 0 ? 1 : resolver<I>().version;
 
   template <std::size_t I>
   static constexpr std::string_view output_name(std::size_t output) {
-    const OutputNames& said = resolver<I>.output_names;
+    const OutputNames& said = resolver<I>().output_names;
     return said.count == 0 ? default_output : said.names[output];
   }
 
@@ -95,9 +95,9 @@ class Plugin {
   static constexpr bool check_resolver() {
     using R = ResolverType<I>;
     using Signature = typename R::Types;
-    constexpr const OutputNames& names = resolver<I>.output_names;
-    constexpr int version = resolver<I>.version;
-    constexpr bool good_name = is_name(resolver<I>.name);
+    constexpr const OutputNames& names = resolver<I>().output_names;
+    constexpr int version = resolver<I>().version;
+    constexpr bool good_name = is_name(resolver<I>().name);
     static_assert(good_name, "weir: a resolver's name is [a-z][a-z0-9_]*, at most 63 characters");
     static_assert(!names.too_many, "weir: a resolver has at most 16 outputs");
     constexpr bool named = names.count != 0 || Signature::output_count <= 1;
@@ -130,7 +130,7 @@ class Plugin {
                   "weir: a plugin's version is printable ASCII without spaces, at most 63 "
                   "characters");
     constexpr bool names_differ = []<std::size_t... I>(std::index_sequence<I...>) {
-      return all_differ(std::array<std::string_view, count>{resolver<I>.name...}, count);
+      return all_differ(std::array<std::string_view, count>{resolver<I>().name...}, count);
     }
     (std::make_index_sequence<count>());
     static_assert(names_differ, "weir: the resolvers of a plugin have different names");
@@ -168,7 +168,7 @@ class Plugin {
     using R = ResolverType<I>;
     using Signature = typename R::Types;
     put_text(put, "resolver ");
-    put_text(put, resolver<I>.name);
+    put_text(put, resolver<I>().name);
     put('\n');
     if constexpr (Room<R>::has_input) {
       put_text(put, "message ");
@@ -223,7 +223,7 @@ class Plugin {
     using S = Slots<R, state_version_of<I>>;
     weir_resolver made{};
     made.struct_size = sizeof(weir_resolver);
-    made.name = resolver<I>.name;
+    made.name = resolver<I>().name;
     made.create = &S::create;
     made.destroy = &S::destroy;
     made.prepare = &S::prepare;
@@ -238,7 +238,7 @@ class Plugin {
   }
 
  public:
-  static consteval auto manifest() {
+  static constexpr auto manifest() {
     if constexpr (check()) {
       std::array<char, manifest_size()> text{};
       std::size_t at = 0;

@@ -367,10 +367,14 @@ struct Extracted {
 };
 template <class E, class M>
 concept OfRecordOnly = std::invocable<E, const Record&> && !std::invocable<E, const M&>;
-template <class M, std::invocable<const M&> E>
-struct Extracted<E, M> : std::invoke_result<E, const M&> {};
-template <class M, OfRecordOnly<M> E>
-struct Extracted<E, M> : std::invoke_result<E, const Record&> {};
+template <class E, class M>
+requires std::invocable<E, const M&>
+struct Extracted<E, M> : std::invoke_result<E, const M&> {
+};
+template <class E, class M>
+requires OfRecordOnly<E, M>
+struct Extracted<E, M> : std::invoke_result<E, const Record&> {
+};
 
 /// What .initial makes; void: F takes something else.
 template <class F, class Settings>
@@ -379,18 +383,24 @@ struct MadeBy {
 };
 template <class F, class Settings>
 concept OfNothingOnly = std::invocable<F> && !std::invocable<F, const Settings&>;
-template <class Settings, std::invocable<const Settings&> F>
-struct MadeBy<F, Settings> : std::invoke_result<F, const Settings&> {};
-template <class Settings, OfNothingOnly<Settings> F>
-struct MadeBy<F, Settings> : std::invoke_result<F> {};
+template <class F, class Settings>
+requires std::invocable<F, const Settings&>
+struct MadeBy<F, Settings> : std::invoke_result<F, const Settings&> {
+};
+template <class F, class Settings>
+requires OfNothingOnly<F, Settings>
+struct MadeBy<F, Settings> : std::invoke_result<F> {
+};
 
 /// What .check_settings answers; Nothing: F takes something else.
 template <class F, class Settings>
 struct CheckedBy {
   using type = Nothing;
 };
-template <class Settings, std::invocable<const Settings&> F>
-struct CheckedBy<F, Settings> : std::invoke_result<F, const Settings&> {};
+template <class F, class Settings>
+requires std::invocable<F, const Settings&>
+struct CheckedBy<F, Settings> : std::invoke_result<F, const Settings&> {
+};
 
 template <class T>
 concept KeyText = std::convertible_to<T, std::string_view>;

@@ -1,0 +1,181 @@
+"""What the tests of the built program share: an app in a directory of its own, and what the program
+must make of its input, computed here from the input alone."""
+
+import base64
+import json
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import tempfile
+
+PROGRAM = PLUGINS = None  # set by arguments()
+RUN_SECONDS_MAX = 120
+
+
+def arguments(argv):
+    """Takes the program and the directory of the plugins off the command line."""
+    global PROGRAM, PLUGINS
+    PROGRAM, PLUGINS = (pathlib.Path(argument).resolve() for argument in argv[1:3])
+    del argv[1:3]
+
+
+def seeded():
+    """A generator that a failing run can be repeated with."""
+    seed = int(os.environ.get("WEIR_SEED") or random.SystemRandom().getrandbits(32))
+    print(f"WEIR_SEED={seed}", flush=True)
+    return random.Random(seed)
+
+
+def murmur2(key):
+    """The hash of Kafka's default partitioner, over bytes."""
+    m, mask = 0x5BD1E995, 0xFFFFFFFF
+    h = 0x9747B28C ^ len(key)
+    whole = len(key) // 4 * 4
+    for at in range(0, whole, 4):
+        k = int.from_bytes(key[at:at + 4], "little") * m & mask
+        k = (k ^ k >> 24) * m & mask
+        h = h * m & mask ^ k
+    if whole < len(key):
+        h = (h ^ int.from_bytes(key[whole:], "little")) * m & mask
+    h = (h ^ h >> 13) * m & mask
+    return h ^ h >> 15
+
+
+def partition_of(key, partitions):
+    return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+class App:
+    """An app's YAML in a temporary directory, and the commands over it."""
+
+    def __init__(self, yaml, directory=None):
+        self.holder = tempfile.TemporaryDirectory(prefix="weir-", dir=directory)
+        self.directory = pathlib.Path(self.holder.name)
+        self.write(yaml)
+        self.log = self.directory / "state" / "log"
+
+    def write(self, yaml):
+        (self.directory / "app.yaml").write_text(yaml)
+
+    def close(self):
+        self.holder.cleanup()
+
+    def command(self, *words):
+        return [str(PROGRAM), *map(str, words)]
+
+    def call(self, *words, stdin=None, expect=0, env=None, text=True):
+        """Runs one command to its end; its stdout, or the whole result where `expect` is None."""
+        done = subprocess.run(self.command(*words), input=stdin, capture_output=True, text=text,
+                              timeout=RUN_SECONDS_MAX, cwd=self.directory,
+                              env={**os.environ, **(env or {})}, check=False)
+        if expect is None:
+            return done
+        if done.returncode != expect:
+            raise AssertionError(f"weir {' '.join(map(str, words))}: exit {done.returncode}, "
+                                 f"expected {expect}\n{done.stderr}")
+        return done.stdout
+
+    def start(self, *words, env=None, **options):
+        return subprocess.Popen(self.command(*words), cwd=self.directory,
+                                env={**os.environ, **(env or {})}, **options)
+
+    def run_until_end(self, *options, env=None, expect=0):
+        """The whole result; `expect` None: any exit code will do."""
+        done = self.call("run", "-c", "app.yaml", "--until-end", *options, env=env, expect=None)
+        if expect is not None and done.returncode != expect:
+            raise AssertionError(f"weir run {options}: exit {done.returncode}, expected {expect}\n"
+                                 f"{done.stderr}")
+        return done
+
+    def produce(self, topic, records):
+        """`records`: objects as `weir produce` takes them."""
+        self.call("produce", topic, "-c", "app.yaml",
+                  stdin="".join(json.dumps(record) + "\n" for record in records))
+
+    def consume(self, topic, partition=None, start=None):
+        """The records of a topic, read without the app's schemas: bytes as they are."""
+        options = [] if partition is None else ["--partition", partition]
+        options += [] if start is None else ["--from", start]
+        lines = self.call("consume", topic, "--log", self.log, *options)
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def states(self):
+        """(resolver, key) -> State as JSON."""
+        lines = self.call("state", "export", "-c", "app.yaml").splitlines()
+        return {(row["resolver"], row["key"]): row["state"] for row in map(json.loads, lines)}
+
+
+def bytes_of(record, name):
+    """A key or value as `weir consume` prints it, back as bytes; None: it has none."""
+    if f"{name}_base64" in record:
+        return base64.b64decode(record[f"{name}_base64"])
+    value = record.get(name)
+    if value is None:
+        return None
+    return (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))).encode()
+
+
+def posting(number, account, amount, action="", pad=0):
+    """The value of one record for the ledger."""
+    fields = {"id": number, "account": account, "amount": amount}
+    if action:
+        fields["action"] = action
+    if pad:
+        fields["pad"] = pad
+    return json.dumps(fields, separators=(",", ":"))
+
+
+def was_killed(code):
+    return code == -signal.SIGKILL
+
+
+# ------------------------------------------------------------------------------------------------
+# The ledger (ledger/ledger.cpp), written again from its description
+
+def chained(chain, text):
+    for byte in text.encode():
+        chain = (chain ^ byte) * 0x100000001B3 % 2**64
+    return (chain * 0x9E3779B97F4A7C15 + 1) % 2**64
+
+
+class Ledger:
+    """Every account's entries, and the dead letters, of the records given so far."""
+
+    def __init__(self):
+        self.entries = {}  # account -> its entries in order
+        self.dead = {}  # (partition, offset) -> (error, value)
+        self.applied = 0
+
+    def add(self, partition, offset, value, partitions):
+        """`value`: the bytes of one record."""
+        try:
+            posting = json.loads(value)
+            if not isinstance(posting, dict):
+                raise ValueError("not an object")
+        except ValueError:
+            self.dead[partition, offset] = ("undecodable", value)
+            return
+        account, action = posting.get("account", ""), posting.get("action", "")
+        if account == "":
+            self.dead[partition, offset] = ("key", value)
+        elif partition_of(account.encode(), partitions) != partition:
+            self.dead[partition, offset] = ("misplaced", value)
+        elif action in ("reject", "throw"):
+            self.dead[partition, offset] = ("rejected", value)
+        elif action != "skip":
+            entries = self.entries.setdefault(account, [])
+            last = entries[-1] if entries else {"count": 0, "sum": 0, "chain": 0}
+            entries.append({"id": posting["id"], "account": account, "count": last["count"] + 1,
+                            "sum": last["sum"] + posting["amount"],
+                            "chain": chained(last["chain"], posting["id"])})
+            self.applied += 1
+
+
+def entry_of(printed):
+    """A feature or State as proto3 JSON, with its 64-bit numbers as numbers and zeros filled in."""
+    out = {"id": "", "account": "", "count": 0, "sum": 0, "chain": 0}
+    for name, value in printed.items():
+        out[name] = value if name in ("id", "account") else int(value)
+    return out

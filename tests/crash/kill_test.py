@@ -1,0 +1,441 @@
+#!/usr/bin/env python3
+"""Kills `weir run` between any two steps of a record's path, and while input arrives at a pace. What
+is left at the end must be exactly what this program computes from the input alone: every key's State,
+every record of the output topic, every line of the file sinks, every dead letter.
+
+    kill_test.py PROGRAM PLUGINS
+
+A kill counts only if it found work that was not committed; a wanted kill that does not happen fails.
+WEIR_KILLS: kills at each step (20), and as many at random. WEIR_SEED: repeats a run.
+
+Prefers a memory file system: the process dies here, not the machine, so syncing to a disk would cost
+time and show nothing.
+"""
+
+import copy
+import itertools
+import json
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+import harness  # noqa: E402 (after the line above, on purpose)
+from harness import App, Ledger, bytes_of, entry_of, partition_of, was_killed  # noqa: E402
+
+PARTITIONS = 3
+OUT_PARTITIONS = 2
+KILLS = int(os.environ.get("WEIR_KILLS") or 20)
+SLICE = 600  # records
+SETTLE_EVERY = 45  # kills
+
+# step -> how often it may be reached before the kill. A slice gives each partition so many commits
+# that work is left when the last of these is reached.
+STEPS = {"fetch": 6, "decode": 6, "resolve": 6, "save": 6, "commit": 6, "submit": 6, "publish": 2,
+         "sinks": 2, "acknowledge": 2}
+
+YAML = """
+app: crash
+log: {embedded: {}}
+workers: ${WORKERS:-1}
+state:
+  map_size: 1GiB
+  commit: {interval: "${INTERVAL:-10ms}", bytes: "${BYTES:-4KiB}"}
+  live: {count: "${LIVE:-6}"}
+plugins: [PLUGINS/ledger.so]
+sources:
+  postings: {topic: postings, format: json, partitions: 3}
+resolvers:
+  post: {use: ledger/post, from: postings, to: {entries: entries, lines: lines}}
+sinks:
+  entries: {topic: entries, format: json, partitions: 2}
+  lines: {file: "lines-{task}.jsonl"}
+"""
+
+# `acknowledge` is the end of a task: nothing is committed before it but by the end itself, so that
+# the tasks whose turn comes later are found with all of their work open.
+ONE_COMMIT_AT_THE_END = {"INTERVAL": "10m", "BYTES": "64MiB", "LIVE": "100000", "WORKERS": "1"}
+
+
+class Failure(Exception):
+    pass
+
+
+class Input:
+    """Makes records, good and bad, and knows where each one lands."""
+
+    def __init__(self, rng):
+        self.rng = rng
+        self.ledger = Ledger()
+        self.number = 0
+        self.next_offset = [0] * PARTITIONS
+        self.accounts = {p: [] for p in range(PARTITIONS)}
+        for name in (f"account-{i}" for i in range(45)):
+            self.accounts[partition_of(name.encode(), PARTITIONS)].append(name)
+
+    def record(self, partition, kind=None):
+        """One record as `weir produce` takes it; `kind` None: whatever comes."""
+        rng = self.rng
+        self.number += 1
+        kind = kind or rng.choices(
+            ["good", "skip", "reject", "throw", "broken", "binary", "keyless", "misplaced", "null"],
+            [88, 2, 2, 2, 2, 1, 1, 1, 1])[0]
+        account = rng.choice(self.accounts[partition])
+        if kind == "misplaced":
+            account = rng.choice(self.accounts[(partition + 1) % PARTITIONS])
+        posting = {"id": f"r{self.number}", "account": account, "amount": rng.randint(-99, 999)}
+        if kind in ("skip", "reject", "throw"):
+            posting["action"] = kind
+        if kind == "keyless":
+            del posting["account"]
+        value = json.dumps(posting, separators=(",", ":")).encode()
+        if kind == "broken":
+            value = value[:rng.randrange(1, len(value))]
+        if kind == "binary":
+            value = bytes([0xFF, 0xFE]) + value
+        record = {"partition": partition}
+        if kind not in ("misplaced", "keyless") and rng.random() < 0.5:
+            record["key"] = account
+        if kind == "null":
+            record["value"] = None
+        elif kind == "binary":
+            record["value_base64"] = harness.base64.b64encode(value).decode()
+        else:
+            record["value"] = value.decode()
+        if kind != "null":  # is dropped: the policy's default
+            self.ledger.add(partition, self.next_offset[partition], value, PARTITIONS)
+        self.next_offset[partition] += 1
+        return record
+
+    def slice(self, count):
+        first = [self.record(p, "good") for p in range(PARTITIONS)]
+        return first + [self.record(self.rng.randrange(PARTITIONS)) for _ in range(count)]
+
+
+class Output:
+    """What has come out so far. Reads on where it stopped."""
+
+    def __init__(self, app):
+        self.app = app
+        self.entries = []  # of the topic, as read
+        self.dead = []  # ((partition, offset), (error, value))
+        self.lines = []  # of the files, complete ones
+        self.states = {}
+        self.checked = 0  # entries that check_at_any_time() has seen
+        self.count = {}  # account -> how many of these are its own
+        self.at = {("entries", p): 0 for p in range(OUT_PARTITIONS)}
+        self.at["crash.deadletters", 0] = 0
+
+    def read_states(self):
+        self.states = {key: entry_of(state) for (_, key), state in self.app.states().items()}
+
+    def read_topics(self):
+        for (topic, partition), start in list(self.at.items()):
+            for record in self.app.consume(topic, partition, start):
+                self.at[topic, partition] = record["offset"] + 1
+                if topic == "entries":
+                    entry = entry_of(record["value"])
+                    expect(record["key"] == entry["account"], f"an entry has another key: {record}")
+                    expect(partition_of(record["key"].encode(), OUT_PARTITIONS) == partition,
+                           f"an entry is in another partition than its key's: {record}")
+                    self.entries.append(entry)
+                else:
+                    headers = record["headers"]
+                    expect(headers["weir.reason"] != "", f"a dead letter without reason: {record}")
+                    where = int(headers["weir.partition"]), int(headers["weir.offset"])
+                    self.dead.append((where, (headers["weir.error"], bytes_of(record, "value"))))
+
+    def read_files(self):
+        """Whole lines; a crash may leave a piece of one behind, which the next start takes back."""
+        self.lines = []
+        for path in sorted(self.app.directory.glob("lines-*.jsonl")):
+            whole = path.read_text().split("\n")[:-1]
+            self.lines += [entry_of(json.loads(line)) for line in whole]
+
+    def line_count(self):
+        return sum(path.read_bytes().count(b"\n")
+                   for path in self.app.directory.glob("lines-*.jsonl"))
+
+    def read(self):
+        self.read_states()
+        self.read_topics()
+        self.read_files()
+
+    def committed(self):
+        return sum(state["count"] for state in self.states.values())
+
+
+def expect(condition, message):
+    if not condition:
+        raise Failure(message)
+
+
+def by_account(entries):
+    grouped = {}
+    for entry in entries:
+        grouped.setdefault(entry["account"], []).append(entry)
+    return grouped
+
+
+def check_prefixes(expected, found, where, count):
+    """Per account: nothing but the expected entries, in order. `count`: those that came before."""
+    for entry in found:
+        account = entry["account"]
+        at = count[account] = count.get(account, 0) + 1
+        wanted = expected.get(account, [])
+        expect(at <= len(wanted), f"{where}: {account} has entry {entry} too many")
+        expect(entry == wanted[at - 1], f"{where}: {account}, entry {at}: expected "
+                                        f"{wanted[at - 1]}, found {entry}")
+
+
+def check_at_any_time(ledger, output):
+    """Holds at every instant, also right after a kill."""
+    for account, state in output.states.items():
+        wanted = ledger.entries.get(account, [])
+        expect(0 < state["count"] <= len(wanted), f"State of {account} counts too much: {state}")
+        entry = wanted[state["count"] - 1]
+        expect((state["sum"], state["chain"]) == (entry["sum"], entry["chain"]),
+               f"State of {account}: expected {entry}, found {state}")
+    check_prefixes(ledger.entries, output.entries[output.checked:], "topic", output.count)
+    output.checked = len(output.entries)
+    expect(len(output.entries) <= output.committed(), "the topic is ahead of State")
+
+
+def check_all(ledger, output):
+    """Holds when everything has been worked through: none lost, none twice."""
+    output.checked, output.count = 0, {}
+    check_at_any_time(ledger, output)
+    check_prefixes(ledger.entries, output.lines, "files", {})
+    for account, entries in ledger.entries.items():
+        state = output.states.get(account, {"count": 0})
+        expect(state["count"] == len(entries),
+               f"State of {account} has {state['count']} of {len(entries)} records")
+    for where, found in (("topic", output.entries), ("files", output.lines)):
+        grouped = by_account(found)
+        for account, entries in ledger.entries.items():
+            count = len(grouped.get(account, []))
+            expect(count == len(entries), f"{where}: {account} has {count} of {len(entries)} records")
+    expect(len(dict(output.dead)) == len(output.dead), "a dead letter came twice")
+    dead = dict(output.dead)
+    for where, wanted in ledger.dead.items():
+        expect(dead.get(where) == wanted,
+               f"dead letter of {where}: expected {wanted}, found {dead.get(where)}")
+    expect(len(dead) == len(ledger.dead), "there are dead letters of records that are fine")
+
+
+class KillTest:
+    def __init__(self):
+        self.rng = harness.seeded()
+        self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)), memory_directory())
+        self.input = Input(self.rng)
+        self.output = Output(self.app)
+
+    def close(self):
+        self.app.close()
+
+    def append(self):
+        self.app.produce("postings", self.input.slice(SLICE))
+
+    def open_work(self):
+        """Applied records that State does not have yet."""
+        return self.input.ledger.applied - self.output.committed()
+
+    def settle(self):
+        self.app.run_until_end(env={"BYTES": "64KiB"})
+        self.output.read()
+        check_all(self.input.ledger, self.output)
+
+    def kill_at(self, step, count):
+        if step == "acknowledge" or self.open_work() < SLICE // 2:
+            self.append()
+        env = ONE_COMMIT_AT_THE_END if step == "acknowledge" else {
+            "WORKERS": str(self.rng.choice([1, 1, 2]))}
+        if step in ("publish", "sinks"):
+            env["WORKERS"] = "1"
+        done = self.app.call("run", "-c", "app.yaml", "--until-end", "--kill-at", f"{step}:{count}",
+                             env=env, expect=None)
+        expect(was_killed(done.returncode),
+               f"the kill at {step}:{count} did not happen: exit {done.returncode}\n{done.stderr}")
+        self.output.read_states()
+        expect(self.open_work() > 0, f"the kill at {step}:{count} found nothing uncommitted")
+        if step in ("commit", "publish", "sinks"):
+            self.output.read_topics()
+            expect(self.output.line_count() <= len(self.output.entries),
+                   "the files are ahead of the topic")
+        if step == "commit":
+            expect(len(self.output.entries) < self.output.committed(),
+                   f"the kill at commit:{count} found nothing unpublished")
+        if step == "publish":
+            expect(self.output.line_count() < len(self.output.entries),
+                   f"the kill at publish:{count} found the files complete")
+        check_at_any_time(self.input.ledger, self.output)
+
+    def kills_at_steps(self):
+        wanted = [(step, self.rng.randint(1, most)) for step, most in STEPS.items()
+                  for _ in range(KILLS)]
+        self.rng.shuffle(wanted)
+        for number, (step, count) in enumerate(wanted, 1):
+            self.kill_at(step, count)
+            if number % SETTLE_EVERY == 0:
+                self.settle()
+        print(f"{len(wanted)} kills at steps", flush=True)
+
+    def random_kills(self):
+        """A producer appends at a pace; the host dies at any instant."""
+        feeder = Feeder(self.app, self.input)
+        effective = 0
+        try:
+            for _ in range(KILLS * 5):
+                host = self.app.start("run", "-c", "app.yaml", stderr=subprocess_null(),
+                                      env={"WORKERS": str(self.rng.choice([1, 2])),
+                                           "INTERVAL": self.rng.choice(["20ms", "50ms", "100ms"]),
+                                           "LIVE": self.rng.choice(["6", "100", "100"]),
+                                           "BYTES": "64KiB"})
+                time.sleep(self.rng.uniform(0.03, 0.4))  # where the kill falls is the test
+                with feeder.paused() as fed:
+                    host.send_signal(signal.SIGKILL)
+                    host.wait()
+                expect(was_killed(host.returncode), f"the host ended by itself: {host.returncode}")
+                self.output.read_states()
+                with feeder.paused():
+                    check_at_any_time(self.input.ledger, self.output)
+                effective += self.output.committed() < fed
+                if effective == KILLS:
+                    break
+        finally:
+            feeder.stop()
+        expect(effective >= KILLS, f"only {effective} random kills found something uncommitted")
+        print(f"{effective} random kills with work open, {feeder.count} records arriving", flush=True)
+
+    def self_test(self):
+        """The checks see what they are there for: damages a copy of what came out."""
+        damages = {
+            "drops an entry": lambda o: o.entries.pop(len(o.entries) // 2),
+            "repeats an entry": lambda o: o.entries.insert(7, o.entries[7]),
+            "drops the last entry": lambda o: o.entries.remove(
+                by_account(o.entries)[o.entries[0]["account"]][-1]),
+            "exchanges two of a key": exchange,
+            "drops a line": lambda o: o.lines.pop(3),
+            "repeats the last line": lambda o: o.lines.append(o.lines[-1]),
+            "drops a dead letter": lambda o: o.dead.pop(),
+            "repeats a dead letter": lambda o: o.dead.append(o.dead[0]),
+            "cuts a dead letter": lambda o: o.dead.append((o.dead[0][0], ("rejected", b""))),
+            "invents a dead letter": lambda o: o.dead.append(((0, 10**9), ("rejected", b""))),
+            "drops a State": lambda o: o.states.popitem(),
+            "adds to a State": lambda o: next(iter(o.states.values())).update(sum=-1),
+            "applies a record twice": lambda o: next(iter(o.states.values())).update(
+                count=next(iter(o.states.values()))["count"] + 1),
+        }
+        for name, damage in damages.items():
+            output = copy.copy(self.output)
+            output.entries, output.lines, output.dead = (
+                list(kept) for kept in (output.entries, output.lines, output.dead))
+            output.states = {key: dict(state) for key, state in output.states.items()}
+            check_all(self.input.ledger, output)
+            damage(output)
+            try:
+                check_all(self.input.ledger, output)
+            except Failure:
+                continue
+            raise Failure(f"the check does not see a program that {name}")
+        print(f"{len(damages)} damages seen", flush=True)
+
+    def run(self):
+        self.append()
+        self.settle()
+        self.kills_at_steps()
+        self.random_kills()
+        self.settle()
+        self.self_test()
+        ledger = self.input.ledger
+        print(f"{self.input.number} records, {ledger.applied} applied, {len(ledger.dead)} set aside: "
+              "0 lost, 0 twice")
+
+
+def exchange(output):
+    account = output.entries[0]["account"]
+    first, second = itertools.islice(
+        (at for at, entry in enumerate(output.entries) if entry["account"] == account), 2)
+    entries = output.entries
+    entries[first], entries[second] = entries[second], entries[first]
+
+
+class Feeder:
+    """Feeds `weir produce` a few records at a time, from a thread of its own."""
+
+    CHUNK, PAUSE_SECONDS = 8, 0.004
+
+    def __init__(self, app, source):
+        self.input = source
+        self.count = 0
+        self.fed = []  # applied records after each chunk
+        self.lock = threading.Lock()
+        self.stopping = threading.Event()
+        self.process = app.start("produce", "postings", "-c", "app.yaml", stdin=harness.subprocess.PIPE,
+                                 stderr=subprocess_null(), text=True)
+        self.thread = threading.Thread(target=self.feed)
+        self.thread.start()
+
+    def feed(self):
+        while not self.stopping.wait(self.PAUSE_SECONDS):
+            with self.lock:
+                lines = [json.dumps(self.input.record(self.input.rng.randrange(PARTITIONS))) + "\n"
+                         for _ in range(self.CHUNK)]
+                self.process.stdin.write("".join(lines))
+                self.process.stdin.flush()
+                self.count += self.CHUNK
+                self.fed.append(self.input.ledger.applied)
+
+    def paused(self):
+        """Holds the input; the value is what surely had arrived: all but the last two chunks."""
+        return Paused(self)
+
+    def stop(self):
+        self.stopping.set()
+        self.thread.join()
+        self.process.stdin.close()
+        expect(self.process.wait() == 0, "the producer failed")
+
+
+class Paused:
+    def __init__(self, feeder):
+        self.feeder = feeder
+
+    def __enter__(self):
+        self.feeder.lock.acquire()
+        return self.feeder.fed[-3] if len(self.feeder.fed) > 2 else 0
+
+    def __exit__(self, *_):
+        self.feeder.lock.release()
+
+
+def subprocess_null():
+    return harness.subprocess.DEVNULL
+
+
+def memory_directory():
+    """A memory file system with room, else the usual temporary directory."""
+    try:
+        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 2**30 else None
+    except OSError:
+        return None
+
+
+def main():
+    harness.arguments(sys.argv)
+    test = KillTest()
+    try:
+        test.run()
+    except (Failure, AssertionError) as failure:
+        print(f"FAILED: {failure}")
+        return 1
+    finally:
+        test.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+// A resolver whose State and features show every lost, repeated or exchanged record.
+#include <weir/sdk.h>
+
+#include <chrono>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+#include <thread>
+
+#include "ledger.pb.h"
+
+namespace ledger {
+
+std::uint64_t chained(std::uint64_t chain, std::string_view id) {
+  for (const char c : id) chain = (chain ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
+  return chain * 0x9e3779b97f4a7c15u + 1;
+}
+
+/// Changes the State before it refuses, so that a trace of a failed call would show.
+weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entry>& entries,
+                        weir::Out<Entry>& lines) {
+  const std::string& action = posting.action();
+  if (action == "skip") return weir::Skip();
+  account.set_count(account.count() + 1);
+  account.set_sum(account.sum() + posting.amount());
+  account.set_chain(chained(account.chain(), posting.id()));
+  if (action == "pad") {
+    account.mutable_padding()->append(static_cast<std::size_t>(posting.pad()), 'x');
+  }
+
+  Entry entry;
+  entry.set_id(posting.id());
+  entry.set_account(posting.account());
+  entry.set_count(account.count());
+  entry.set_sum(account.sum());
+  entry.set_chain(account.chain());
+  entries.emit(entry);
+  lines.emit(entry);
+
+  if (action == "reject") return weir::Reject("rejected " + posting.id());
+  if (action == "throw") throw std::runtime_error("threw at " + posting.id());
+  if (action == "fatal") return weir::Fatal("fatal at " + posting.id());
+  if (action == "wait") std::this_thread::sleep_for(std::chrono::seconds(posting.amount()));
+  return {};
+}
+
+/// Takes the record's bytes as they are.
+Entry note(const weir::Record& record, Account& account) {
+  account.set_count(account.count() + 1);
+  Entry entry;
+  entry.set_id(std::to_string(record.offset()));
+  entry.set_count(account.count());
+  return entry;
+}
+
+}  // namespace ledger
+
+WEIR_PLUGIN("ledger", "1.0.0",
+            weir::resolver<ledger::post>("post").key<&ledger::Posting::account>().outputs("entries",
+                                                                                          "lines"),
+            weir::resolver<ledger::note>("note"));

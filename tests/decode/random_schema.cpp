@@ -1,0 +1,417 @@
+#include "decode/random_schema.hpp"
+
+#include <array>
+#include <cstdlib>
+#include <limits>
+#include <set>
+#include <string_view>
+
+#include <google/protobuf/any.pb.h>
+#include <google/protobuf/duration.pb.h>
+
+namespace weir::test {
+namespace {
+
+namespace pb = google::protobuf;
+using Field = pb::FieldDescriptorProto;
+
+constexpr std::array scalar_types{Field::TYPE_INT32,    Field::TYPE_INT64,   Field::TYPE_UINT32,
+                                  Field::TYPE_UINT64,   Field::TYPE_SINT32,  Field::TYPE_SINT64,
+                                  Field::TYPE_FIXED32,  Field::TYPE_FIXED64, Field::TYPE_SFIXED32,
+                                  Field::TYPE_SFIXED64, Field::TYPE_FLOAT,   Field::TYPE_DOUBLE,
+                                  Field::TYPE_BOOL,     Field::TYPE_STRING,  Field::TYPE_BYTES};
+
+constexpr std::array well_known{
+    ".google.protobuf.Timestamp",   ".google.protobuf.Duration",    ".google.protobuf.Int32Value",
+    ".google.protobuf.UInt64Value", ".google.protobuf.DoubleValue", ".google.protobuf.FloatValue",
+    ".google.protobuf.Int64Value",  ".google.protobuf.UInt32Value", ".google.protobuf.BoolValue",
+    ".google.protobuf.StringValue", ".google.protobuf.BytesValue",  ".google.protobuf.Struct",
+    ".google.protobuf.Value",       ".google.protobuf.ListValue",   ".google.protobuf.Any",
+    ".google.protobuf.FieldMask",   ".google.protobuf.Empty"};
+
+template <typename T, std::size_t N>
+const T& pick(const std::array<T, N>& of, Random& random) {
+  return of[random.below(N)];
+}
+
+/// Makes one random file.
+class Maker {
+ public:
+  explicit Maker(Random& random) : random_(random) {}
+
+  pb::FileDescriptorProto make() {
+    proto2_ = random_.chance(20);
+    file_.set_name("random.proto");
+    file_.set_package("r");
+    file_.set_syntax(proto2_ ? "proto2" : "proto3");
+    enum_count_ = 1 + random_.below(2);
+    message_count_ = 1 + random_.below(4);
+    for (std::size_t i = 0; i < enum_count_; ++i) add_enum(i);
+    for (std::size_t i = 0; i < message_count_; ++i) add_message(i);
+    return file_;
+  }
+
+ private:
+  void add_enum(std::size_t index) {
+    auto* made = file_.add_enum_type();
+    made->set_name("E" + std::to_string(index));
+    const std::size_t count = 1 + random_.below(5);
+    for (std::size_t i = 0; i < count; ++i) {
+      auto* value = made->add_value();
+      value->set_name("E" + std::to_string(index) + "_V" + std::to_string(i));
+      const auto number = static_cast<std::int32_t>(i);
+      value->set_number(random_.chance(30) ? -number : number * (random_.chance(20) ? 70'000 : 1));
+    }
+  }
+
+  void add_message(std::size_t index) {
+    auto* made = file_.add_message_type();
+    made->set_name("M" + std::to_string(index));
+    numbers_.clear();
+    const std::size_t count = random_.below(12);
+    for (std::size_t i = 0; i < count; ++i) add_field(*made, i);
+    add_synthetic_oneofs(*made);
+  }
+
+  void add_field(pb::DescriptorProto& message, std::size_t index) {
+    static constexpr std::array words{"a_b",   "fooBar", "x",     "under__score",
+                                      "UPPER", "tail_",  "_lead", "a1_2b"};
+    auto* field = message.add_field();
+    field->set_name("f" + std::to_string(index) + "_" + pick(words, random_));
+    field->set_number(number());
+    if (random_.chance(5))
+      field->set_json_name("json \"name\" " + std::to_string(index) + " \xc3\xbc");
+    const std::size_t shape = random_.below(100);
+    if (shape < 15) {
+      make_map(message, *field);
+      return;
+    }
+    set_type(*field);
+    field->set_label(Field::LABEL_OPTIONAL);
+    if (shape < 40) {
+      field->set_label(Field::LABEL_REPEATED);
+      const bool packable = field->type() != Field::TYPE_STRING &&
+                            field->type() != Field::TYPE_BYTES &&
+                            field->type() != Field::TYPE_MESSAGE;
+      if (packable && random_.chance(40)) field->mutable_options()->set_packed(random_.chance(50));
+    } else if (shape < 60) {
+      const int previous = message.field_size() - 2;  // the members of a oneof stand together
+      const bool join = previous >= 0 && message.field(previous).has_oneof_index();
+      if (!join || random_.chance(20)) {
+        message.add_oneof_decl()->set_name("o" + std::to_string(message.oneof_decl_size()));
+      }
+      field->set_oneof_index(message.oneof_decl_size() - 1);
+    } else if (shape < 75 && !proto2_) {
+      field->set_proto3_optional(true);
+    } else if (shape < 70 && proto2_ && field->type() != Field::TYPE_MESSAGE) {
+      field->set_label(Field::LABEL_REQUIRED);
+    }
+  }
+
+  void add_synthetic_oneofs(pb::DescriptorProto& message) {
+    for (auto& field : *message.mutable_field()) {
+      if (!field.proto3_optional()) continue;
+      field.set_oneof_index(message.oneof_decl_size());
+      message.add_oneof_decl()->set_name("_" + field.name());
+    }
+  }
+
+  void make_map(pb::DescriptorProto& message, Field& field) {
+    auto* entry = message.add_nested_type();
+    entry->set_name(camel(field.name()) + "Entry");
+    entry->mutable_options()->set_map_entry(true);
+    auto* key = entry->add_field();
+    key->set_name("key");
+    key->set_number(1);
+    key->set_label(Field::LABEL_OPTIONAL);
+    do {
+      key->set_type(pick(scalar_types, random_));
+    } while (key->type() == Field::TYPE_FLOAT || key->type() == Field::TYPE_DOUBLE ||
+             key->type() == Field::TYPE_BYTES);
+    auto* value = entry->add_field();
+    value->set_name("value");
+    value->set_number(2);
+    value->set_label(Field::LABEL_OPTIONAL);
+    set_type(*value);
+    field.set_label(Field::LABEL_REPEATED);
+    field.set_type(Field::TYPE_MESSAGE);
+    field.set_type_name(".r." + message.name() + "." + entry->name());
+  }
+
+  void set_type(Field& field) {
+    const std::size_t kind = random_.below(100);
+    if (kind < 60) {
+      field.set_type(pick(scalar_types, random_));
+    } else if (kind < 70) {
+      field.set_type(Field::TYPE_ENUM);
+      field.set_type_name(".r.E" + std::to_string(random_.below(enum_count_)));
+    } else if (kind < 73) {
+      field.set_type(Field::TYPE_ENUM);
+      field.set_type_name(".google.protobuf.NullValue");
+    } else if (kind < 87) {
+      field.set_type(Field::TYPE_MESSAGE);
+      field.set_type_name(".r.M" + std::to_string(random_.below(message_count_)));
+    } else {
+      field.set_type(Field::TYPE_MESSAGE);
+      field.set_type_name(pick(well_known, random_));
+    }
+  }
+
+  /// The name that protoc gives to a map's entry.
+  static std::string camel(std::string_view name) {
+    std::string out;
+    bool upper = true;
+    for (const char c : name) {
+      if (c == '_') {
+        upper = true;
+      } else {
+        out += upper && c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+        upper = false;
+      }
+    }
+    return out;
+  }
+
+  std::int32_t number() {
+    while (true) {
+      const std::size_t end = random_.chance(80) ? 25 : random_.chance(50) ? 4'000 : 536'870'911;
+      const auto made = static_cast<std::int32_t>(1 + random_.below(end));
+      if (made >= 19'000 && made < 20'000) continue;
+      if (numbers_.insert(made).second) return made;
+    }
+  }
+
+  Random& random_;
+  pb::FileDescriptorProto file_;
+  bool proto2_ = false;
+  std::size_t enum_count_ = 0;
+  std::size_t message_count_ = 0;
+  std::set<std::int32_t> numbers_;
+};
+
+template <typename T>
+T integer(Random& random) {
+  static constexpr std::array<T, 5> edges{0, 1, std::numeric_limits<T>::max(),
+                                          std::numeric_limits<T>::min(),
+                                          static_cast<T>(std::numeric_limits<T>::max() / 2 + 1)};
+  if (random.chance(40)) return pick(edges, random);
+  return static_cast<T>(static_cast<T>(random.bits()) >> random.below(sizeof(T) * 8));
+}
+
+template <typename T>
+T floating(Random& random) {
+  static constexpr std::array<T, 10> edges{T{0},
+                                           -T{0},
+                                           T{1},
+                                           static_cast<T>(0.1),
+                                           std::numeric_limits<T>::max(),
+                                           std::numeric_limits<T>::lowest(),
+                                           std::numeric_limits<T>::denorm_min(),
+                                           std::numeric_limits<T>::infinity(),
+                                           -std::numeric_limits<T>::infinity(),
+                                           std::numeric_limits<T>::quiet_NaN()};
+  if (random.chance(40)) return pick(edges, random);
+  return static_cast<T>(static_cast<std::int64_t>(random.bits())) /
+         static_cast<T>(1 + random.below(1'000'000));
+}
+
+double finite(Random& random) {
+  while (true) {
+    const double value = floating<double>(random);
+    if (value - value == 0) return value;
+  }
+}
+
+std::string text(Random& random) {
+  static constexpr std::array<std::string_view, 12> pieces{
+      "a",    "Z9 ", "\"", "\\", "\n", "\x01", "/", "\xc3\xbc", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+      "<&>'", "null"};
+  std::string out;
+  const std::size_t count = random.below(random.chance(5) ? 60 : 5);
+  for (std::size_t i = 0; i < count; ++i) out += pick(pieces, random);
+  return out;
+}
+
+std::string raw(Random& random) {
+  std::string out(random.below(random.chance(5) ? 200 : 8), '\0');
+  for (char& c : out) c = static_cast<char>(random.bits());
+  return out;
+}
+
+/// Fills one field of a message through reflection, as one value or as one more of a list.
+class Setter {
+ public:
+  Setter(pb::Message& message, const pb::FieldDescriptor& field, Random& random, int depth)
+      : message_(message),
+        field_(field),
+        reflection_(*message.GetReflection()),
+        random_(random),
+        depth_(depth) {}
+
+  void set() {
+    using Type = pb::FieldDescriptor;
+    const auto& r = reflection_;
+    const auto* f = &field_;
+    auto* m = &message_;
+    const bool list = field_.is_repeated();
+    switch (field_.cpp_type()) {
+      case Type::CPPTYPE_INT32: {
+        const auto value = integer<std::int32_t>(random_);
+        list ? r.AddInt32(m, f, value) : r.SetInt32(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_INT64: {
+        const auto value = integer<std::int64_t>(random_);
+        list ? r.AddInt64(m, f, value) : r.SetInt64(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_UINT32: {
+        const auto value = integer<std::uint32_t>(random_);
+        list ? r.AddUInt32(m, f, value) : r.SetUInt32(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_UINT64: {
+        const auto value = integer<std::uint64_t>(random_);
+        list ? r.AddUInt64(m, f, value) : r.SetUInt64(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_FLOAT: {
+        const auto value = floating<float>(random_);
+        list ? r.AddFloat(m, f, value) : r.SetFloat(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_DOUBLE: {
+        const auto value = floating<double>(random_);
+        list ? r.AddDouble(m, f, value) : r.SetDouble(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_BOOL: {
+        const bool value = random_.chance(50);
+        list ? r.AddBool(m, f, value) : r.SetBool(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_ENUM: {
+        const int value = enum_number();
+        list ? r.AddEnumValue(m, f, value) : r.SetEnumValue(m, f, value);
+        break;
+      }
+      case Type::CPPTYPE_STRING: {
+        std::string value = field_.type() == Type::TYPE_BYTES ? raw(random_) : text(random_);
+        list ? r.AddString(m, f, std::move(value)) : r.SetString(m, f, std::move(value));
+        break;
+      }
+      case Type::CPPTYPE_MESSAGE: {
+        auto& inner = list ? *r.AddMessage(m, f) : *r.MutableMessage(m, f);
+        fill(inner, random_, depth_ - 1);
+        break;
+      }
+    }
+  }
+
+ private:
+  int enum_number() {
+    const auto& type = *field_.enum_type();
+    const bool open = field_.file()->syntax() == pb::FileDescriptor::SYNTAX_PROTO3 &&
+                      type.full_name() != "google.protobuf.NullValue";
+    if (open && random_.chance(10)) return integer<std::int32_t>(random_);
+    return type
+        .value(static_cast<int>(random_.below(static_cast<std::size_t>(type.value_count()))))
+        ->number();
+  }
+
+  pb::Message& message_;
+  const pb::FieldDescriptor& field_;
+  const pb::Reflection& reflection_;
+  Random& random_;
+  int depth_;
+};
+
+void set_time(pb::Message& message, Random& random, bool is_duration) {
+  const auto* seconds = message.GetDescriptor()->FindFieldByNumber(1);
+  const auto* nanos = message.GetDescriptor()->FindFieldByNumber(2);
+  const std::int64_t min = is_duration ? -315'576'000'000 : -62'135'596'800;
+  const std::int64_t max = is_duration ? 315'576'000'000 : 253'402'300'799;
+  std::int64_t s =
+      min + static_cast<std::int64_t>(random.bits() % static_cast<std::uint64_t>(max - min + 1));
+  if (random.chance(20)) s = random.chance(50) ? min : max;
+  if (random.chance(20)) s = 0;
+  auto n = static_cast<std::int32_t>(random.below(1'000'000'000));
+  if (random.chance(30)) n = n / 1'000'000 * 1'000'000;
+  if (random.chance(30) || s == min || s == max) n = 0;
+  if (is_duration && (s < 0 || (s == 0 && random.chance(50)))) n = -n;
+  message.GetReflection()->SetInt64(&message, seconds, s);
+  message.GetReflection()->SetInt32(&message, nanos, n);
+}
+
+void set_value(pb::Message& message, Random& random, int depth) {
+  const auto& type = *message.GetDescriptor();
+  const auto& r = *message.GetReflection();
+  const int number = 1 + static_cast<int>(random.below(depth > 0 ? 6 : 4));
+  const auto* field = type.FindFieldByNumber(number);
+  if (number == 2) {
+    r.SetDouble(&message, field, finite(random));
+  } else {
+    Setter(message, *field, random, depth).set();
+  }
+}
+
+void set_any(pb::Message& message, Random& random) {
+  pb::Duration inner;
+  set_time(inner, random, true);
+  pb::Any any;
+  any.PackFrom(inner);
+  if (random.chance(80)) message.ParseFromString(any.SerializeAsString());
+}
+
+bool fill_well_known(pb::Message& message, Random& random, int depth) {
+  const std::string& name = message.GetDescriptor()->full_name();
+  if (name == "google.protobuf.Timestamp" || name == "google.protobuf.Duration") {
+    set_time(message, random, name.ends_with("Duration"));
+    return true;
+  }
+  if (name == "google.protobuf.Value") {
+    set_value(message, random, depth);
+    return true;
+  }
+  if (name == "google.protobuf.Any") {
+    set_any(message, random);
+    return true;
+  }
+  if (name == "google.protobuf.FieldMask") {
+    const auto* paths = message.GetDescriptor()->FindFieldByNumber(1);
+    const std::size_t count = random.below(3);
+    for (std::size_t i = 0; i < count; ++i) {
+      message.GetReflection()->AddString(&message, paths, random.chance(50) ? "a_b.c" : "d");
+    }
+    return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::uint64_t seed_from_environment() {
+  const char* text = std::getenv("WEIR_SEED");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : 20'240'131;
+}
+
+std::size_t cases_from_environment(std::size_t fallback) {
+  const char* text = std::getenv("WEIR_CASES");
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : fallback;
+}
+
+pb::FileDescriptorProto random_file(Random& random) { return Maker(random).make(); }
+
+void fill(pb::Message& message, Random& random, int depth) {
+  if (fill_well_known(message, random, depth)) return;
+  const auto& type = *message.GetDescriptor();
+  for (int i = 0; i < type.field_count(); ++i) {
+    const auto& field = *type.field(i);
+    const bool nested = field.message_type() != nullptr;
+    if (!field.is_required() && (random.chance(35) || (nested && depth <= 0))) continue;
+    const std::size_t count = field.is_repeated() ? random.below(5) : 1;
+    for (std::size_t n = 0; n < count; ++n) Setter(message, field, random, depth).set();
+  }
+}
+
+}  // namespace weir::test
