@@ -3,14 +3,16 @@
 #include <doctest/doctest.h>
 
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <map>
+#include <optional>
+#include <string>
+#include <vector>
 
 #include <weir/test_driver.h>
 #include <nlohmann/json.hpp>
 
-#include "commit/state_reader.hpp"
-#include "log/embedded_log.hpp"
 #include "support/temp_dir.hpp"
 
 namespace weir::test {
@@ -18,100 +20,65 @@ namespace weir::test {
 namespace {
 
 namespace fs = std::filesystem;
+using nlohmann::json;
 
 struct Sample {
   std::string name;
   std::string source;
+  std::string topic;
+  std::map<std::string, std::string> sinks;  ///< topic by sink
   std::string input = "input.jsonl";
 };
 
-/// What came out: features by topic, partition and order; States by resolver and key.
-struct Outcome {
-  std::map<std::string, std::vector<std::string>> features;
-  std::map<std::string, std::string> states;
-  bool operator==(const Outcome&) const = default;
-};
-
-std::string record_text(std::int64_t timestamp_ms, const std::optional<std::string>& key,
-                        const std::string& value) {
-  return std::to_string(timestamp_ms) + " " + (key ? "key " + *key : "no key") + " " + value;
+std::string hex(const std::string& bytes) {
+  constexpr char digits[] = "0123456789abcdef";
+  std::string out;
+  for (const char c : bytes) {
+    out.push_back(digits[static_cast<unsigned char>(c) >> 4]);
+    out.push_back(digits[static_cast<unsigned char>(c) & 15]);
+  }
+  return out;
 }
 
-template <typename T>
-T must(host::Result<T> result) {
-  if (!result) FAIL(result.error().message);
-  return *std::move(result);
-}
+fs::path sources_of(const Sample& sample) { return fs::path(WEIR_PLUGIN_SOURCES) / sample.name; }
+fs::path build_of(const Sample& sample) { return fs::path(WEIR_PLUGIN_BUILDS) / sample.name; }
 
-int run(const std::string& command) { return std::system(command.c_str()); }
-
-/// Through the binary. `sinks`: topic by sink name.
-Outcome through_binary(const Sample& sample, const std::map<std::string, std::string>& sinks,
-                       const std::string& topic) {
+json through_binary(const Sample& sample) {
   const TempDir directory;
-  const fs::path sources = fs::path(WEIR_PLUGIN_SOURCES) / sample.name;
   const std::string yaml = sample.name + ".yaml";
-  fs::copy_file(sources / yaml, directory / yaml);
   const std::string library = sample.name + ".so";
-  fs::copy_file(fs::path(WEIR_PLUGIN_BUILDS) / sample.name / library, directory / library);
-  const std::string in = "cd '" + directory.path().string() + "' && '" WEIR_BINARY "' ";
-  REQUIRE(run(in + "produce " + topic + " -c " + yaml + " '" + (sources / sample.input).string() +
-              "' 2>/dev/null") == 0);
-  REQUIRE(run(in + "run -c " + yaml + " --until-end --log-level error") == 0);
-
-  Outcome outcome;
-  const fs::path state = directory / "state";
-  const auto log = must(host::EmbeddedLog::open({.directory = state / "log"}));
-  for (const auto& [sink, sink_topic] : sinks) {
-    const auto info = must(log->topic(sink_topic));
-    REQUIRE(info.has_value());
-    for (std::int32_t partition = 0; partition < info->partition_count; ++partition) {
-      const auto reader = must(log->open_reader({sink_topic, partition}, 0));
-      while (true) {
-        const auto records = must(reader->fetch({}));
-        if (records.empty()) break;
-        for (const host::Record& record : records) {
-          outcome.features[sink].push_back(
-              record_text(record.timestamp_ms,
-                          record.key ? std::optional<std::string>(*record.key) : std::nullopt,
-                          std::string(record.value.value_or(""))));
-        }
-      }
-    }
-  }
-  const auto reader = must(host::StateReader::open(state));
-  for (const auto& resolver : must(reader->resolvers())) {
-    if (resolver.entry.state_type().empty()) continue;
-    const auto listed = reader->list(resolver.name, "", [&](const host::StateReader::Entry& entry) {
-      outcome.states[entry.resolver + "/" + entry.key] = entry.bytes;
-      return true;
-    });
-    REQUIRE(listed.has_value());
-  }
-  return outcome;
+  fs::copy_file(sources_of(sample) / yaml, directory / yaml);
+  // Where the YAML looks for it, and beside the YAML.
+  fs::create_directories(directory / "build");
+  fs::copy_file(build_of(sample) / library, directory / library);
+  fs::copy_file(build_of(sample) / library, directory.path() / "build" / library);
+  const auto run = [&](const std::string& command) {
+    const std::string in = "cd '" + directory.path().string() + "' && ";
+    CAPTURE(command);
+    REQUIRE(std::system((in + command).c_str()) == 0);
+  };
+  run("'" WEIR_BINARY "' produce " + sample.topic + " -c " + yaml + " '" +
+      (sources_of(sample) / sample.input).string() + "' 2>produce.log");
+  run("'" WEIR_BINARY "' run -c " + yaml + " --until-end --log-level error");
+  std::string topics;
+  for (const auto& [sink, topic] : sample.sinks) topics += " " + topic;
+  run("'" WEIR_READ_OUTCOME "' state" + topics + " >outcome.json");
+  std::ifstream in(directory / "outcome.json");
+  return json::parse(in);
 }
 
-/// Through the driver; looks up the States of `keys` (resolver/key).
-Outcome through_driver(const Sample& sample, const std::map<std::string, std::string>& expected) {
-  setenv("WEIR_PLUGIN_DIR", (fs::path(WEIR_PLUGIN_BUILDS) / sample.name).c_str(), 1);
-  const fs::path sources = fs::path(WEIR_PLUGIN_SOURCES) / sample.name;
-  setenv("WEIR_APP", (sources / (sample.name + ".yaml")).c_str(), 1);
-  TestDriver host(sample.name);
-  std::ifstream in(sources / sample.input);
+void pipe_input(const Sample& sample, TestDriver& host) {
+  std::ifstream in(sources_of(sample) / sample.input);
   for (std::string line; std::getline(in, line);) {
-    const nlohmann::json record = nlohmann::json::parse(line);
+    const json record = json::parse(line);
     Envelope envelope;
-    if (record.contains("key") && !record["key"].is_null()) {
-      envelope.key = record["key"].get<std::string>();
+    if (record.contains("key") && !record["key"].is_null()) envelope.key = record["key"];
+    if (record.contains("timestamp")) envelope.timestamp_ms = record["timestamp"];
+    const json headers = record.value("headers", json::object());
+    for (const auto& [name, value] : headers.items()) {
+      envelope.headers.emplace_back(name, value.get<std::string>());
     }
-    if (record.contains("timestamp"))
-      envelope.timestamp_ms = record["timestamp"].get<std::int64_t>();
-    if (record.contains("headers")) {
-      for (const auto& [name, value] : record["headers"].items()) {
-        envelope.headers.emplace_back(name, value.get<std::string>());
-      }
-    }
-    const nlohmann::json& value = record["value"];
+    const json& value = record["value"];
     if (value.is_null()) {
       host.pipe_null(sample.source, envelope);
     } else {
@@ -119,57 +86,67 @@ Outcome through_driver(const Sample& sample, const std::map<std::string, std::st
                 envelope);
     }
   }
-  host.commit();
-
-  Outcome outcome;
-  for (const EmittedRecord& record : host.emitted()) {
-    outcome.features[record.sink].push_back(
-        record_text(record.timestamp_ms, record.key, record.value));
-  }
-  for (const auto& [name, bytes] : expected) {
-    const std::size_t slash = name.find('/');
-    outcome.states[name] = host.state_bytes(name.substr(slash + 1), name.substr(0, slash));
-  }
-  return outcome;
 }
 
-void compare(const Sample& sample, const std::map<std::string, std::string>& sinks,
-             const std::string& topic) {
-  const Outcome binary = through_binary(sample, sinks, topic);
-  const Outcome driver = through_driver(sample, binary.states);
-  REQUIRE_FALSE(binary.features.empty());
-  for (const auto& [sink, records] : binary.features) {
-    CAPTURE(sink);
-    REQUIRE(driver.features.contains(sink));
-    CHECK(driver.features.at(sink) == records);
+void compare(const Sample& sample) {
+  const json binary = through_binary(sample);
+
+  setenv("WEIR_PLUGIN_DIR", build_of(sample).c_str(), 1);
+  setenv("WEIR_APP", (sources_of(sample) / (sample.name + ".yaml")).c_str(), 1);
+  TestDriver host(sample.name);
+  pipe_input(sample, host);
+  host.commit();
+  std::map<std::string, json> features;
+  for (const EmittedRecord& record : host.emitted()) {
+    features[sample.sinks.at(record.sink)].push_back(
+        {{"timestamp_ms", record.timestamp_ms},
+         {"key", record.key ? hex(*record.key) : "absent"},
+         {"value", hex(record.value)}});
   }
-  CHECK(driver.features.size() == binary.features.size());
-  CHECK((driver.states == binary.states));
+
+  for (const auto& [sink, topic] : sample.sinks) {
+    CAPTURE(sink);
+    CHECK_FALSE(binary["features"][topic].empty());
+    CHECK((features[topic] == binary["features"][topic]));
+  }
+  for (const json& state : binary["states"]) {
+    std::string key;
+    const std::string digits = state["key"];
+    for (std::size_t i = 0; i < digits.size(); i += 2) {
+      key.push_back(static_cast<char>(std::stoi(digits.substr(i, 2), nullptr, 16)));
+    }
+    CAPTURE(key);
+    CHECK(hex(host.state_bytes(key, std::string(state["resolver"]))) == state["bytes"]);
+  }
 }
 
 }  // namespace
 
 TEST_CASE("samples: unique_ips is the same in a test and in the host") {
-  compare({"unique_ips", "visits"}, {{"features", "unique-ips"}}, "visits");
+  compare({"unique_ips", "visits", "visits", {{"features", "unique-ips"}}});
 }
 
 TEST_CASE("samples: transactions is the same in a test and in the host") {
-  compare({"transactions", "payments"}, {{"transactions", "transactions"}}, "payments");
+  compare({"transactions", "payments", "payments", {{"transactions", "transactions"}}});
 }
 
 TEST_CASE("samples: clicks is the same in a test and in the host") {
-  compare({"clicks", "events"},
-          {{"counts", "click-counts"}, {"favourites", "favourites"}, {"logins", "logins"}},
-          "user-events");
+  compare({"clicks",
+           "events",
+           "user-events",
+           {{"counts", "click-counts"}, {"favourites", "favourites"}, {"logins", "logins"}}});
 }
 
 TEST_CASE("samples: plain_c is the same in a test and in the host") {
-  compare({"plain_c", "lines"}, {{"totals", "line-totals"}}, "lines");
+  compare({"plain_c", "lines", "lines", {{"totals", "line-totals"}}});
 }
 
 TEST_CASE("samples: earthquakes is the same in a test and in the host") {
-  compare({"earthquakes", "earthquakes", "data/earthquakes.jsonl"},
-          {{"summaries", "earthquake-summaries"}}, "earthquakes");
+  compare({"earthquakes",
+           "earthquakes",
+           "earthquakes",
+           {{"summaries", "earthquake-summaries"}},
+           "data/earthquakes.jsonl"});
 }
 
 }  // namespace weir::test
