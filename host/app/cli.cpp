@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -292,15 +293,26 @@ class CommandLine {
     CLI::App& inspect = add(group, "inspect", "What the file says of itself; runs none of its code",
                             "Example:\n  weir plugin inspect build/unique_ips.so",
                             [this] { return command_plugin_inspect(plugin_); });
-    CLI::App& check = add(group, "check", "Load it in a child process and call everything it has",
-                          "Example:\n"
-                          "  weir plugin check build/unique_ips.so\n"
-                          "Exits with 1 when a check failed.",
-                          [this] { return command_plugin_check(plugin_); });
+    CLI::App& check =
+        add(group, "check", "Load it in a child process and call everything it has",
+            "Examples:\n"
+            "  weir plugin check build/unique_ips.so\n"
+            "  weir plugin check build/x.so --seed 7       the same input again\n"
+            "  weir plugin check build/x.so --settings 'follow={\"lateAfter\": \"60s\"}'\n"
+            "Exits with 1 when a check failed.",
+            [this] { return command_plugin_check(plugin_); });
     for (CLI::App* c : {&inspect, &check}) {
       c->add_option("FILE", plugin_.file, "the plugin")->type_name("")->required();
       add_format(*c, plugin_.format);
     }
+    check.add_option("--seed", plugin_.seed, "of the random input; a report prints its own")
+        ->type_name("N");
+    check
+        .add_option("--settings", plugin_.settings,
+                    "for a resolver that does not take empty ones; may be repeated")
+        ->type_name("RESOLVER=JSON")
+        ->expected(1)
+        ->take_all();
   }
 
   void add_produce() {
@@ -406,6 +418,9 @@ class CommandLine {
 
 int run_command_line(int argc, const char* const* argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
+  if (!arguments.empty() && arguments.front() == plugin_check_child_word) {
+    return command_plugin_check_child(std::span(arguments).subspan(1));
+  }
   CommandLine line;
   return static_cast<int>(line.run(arguments));
 }

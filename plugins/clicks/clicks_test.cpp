@@ -1,6 +1,7 @@
 #include "clicks.h"
 
 #include <doctest/doctest.h>
+#include <weir/test_driver.h>
 
 using namespace clicks;
 
@@ -52,4 +53,24 @@ TEST_CASE("logins of the load test are passed over") {
   record.headers = &origin;
   record.header_count = 1;
   CHECK_FALSE(pick_login(event, weir::Record(record)).has_value());
+}
+
+TEST_CASE("in the host each event reaches the resolver that it is for") {
+  weir::TestDriver host("clicks");
+  UserEvent login, click;
+  login.mutable_login()->set_user_id("ana");
+  *click.mutable_click() = click_on("home");
+
+  host.pipe("events", login, {.key = "ana"});
+  host.pipe("events", login, {.key = "ana", .headers = {{"origin", "load-test"}}});
+  for (int i = 0; i < 3; ++i) host.pipe("events", click, {.key = "ana"});
+  host.pipe("events", "{}", {.key = "ana"});
+
+  CHECK(host.features<LoginSeen>().size() == 1);
+  CHECK(host.features<ClickCount>().size() == 3);
+  REQUIRE(host.features<Favourite>().size() == 1);
+  CHECK(host.features<Favourite>()[0].page() == "home");
+  for (const weir::EmittedRecord& record : host.emitted()) CHECK(record.key == "ana");
+  CHECK(host.state<ClickState>("ana").clicks() == 3);
+  CHECK(host.state<ClickState>("ana").favourite_from() == 3);
 }

@@ -1,5 +1,6 @@
 #include <doctest/doctest.h>
 #include <weir/abi.h>
+#include <weir/test_driver.h>
 
 #include <string>
 #include <vector>
@@ -117,4 +118,19 @@ TEST_CASE("a null value is skipped") {
   REQUIRE(count.slots.prepare(count.instance, &records, &prepared, sizeof prepared, &batch,
                               &count.call.abi) == WEIR_OK);
   CHECK(prepared.verdict == WEIR_SKIP);
+}
+
+TEST_CASE("the host reads the State that the plugin wrote by hand") {
+  weir::TestDriver host("plain_c");
+
+  host.pipe("lines", "GET / 200", {.key = "web-1"});
+  host.pipe("lines", "", {.key = "web-1"});
+  host.commit();
+  host.crash();
+  host.recover();
+  host.pipe("lines", "GET /about 200", {.key = "web-1"});
+
+  CHECK(host.state_bytes("web-1") == "\x08\x03\x10\x17");
+  CHECK(host.state_json("web-1").find(R"("lines")") != std::string::npos);
+  CHECK(host.emitted().size() == 3);
 }

@@ -2,6 +2,7 @@
 #include "unique_ips.h"
 
 #include <doctest/doctest.h>
+#include <weir/test_driver.h>
 
 using namespace unique_ips;
 
@@ -16,6 +17,7 @@ Visit visit(const char* user, const char* ip) {
 
 }  // namespace
 
+// The function alone.
 TEST_CASE("an address counts once") {
   Ips state;
 
@@ -24,12 +26,21 @@ TEST_CASE("an address counts once") {
   CHECK(count_ips(visit("ana", "b"), state).unique_ips() == 2);
 }
 
-TEST_CASE("users are independent") {
-  Ips ana, bob;
+// The built plugin in the real host, with the app's YAML.
+TEST_CASE("users are independent and a crash loses only what was not committed") {
+  weir::TestDriver host("unique_ips");
+  host.pipe("visits", visit("ana", "a"), {.key = "ana"});
+  host.pipe("visits", R"({"userId": "ana", "ip": "b"})", {.key = "ana"});
+  host.pipe("visits", R"({"userId": "bob", "ip": "a"})", {.key = "bob"});
+  CHECK(host.features<UniqueIps>().back().unique_ips() == 1);
+  CHECK(host.state<Ips>("ana").seen_size() == 2);
+  host.commit();
 
-  count_ips(visit("ana", "a"), ana);
-
-  CHECK(count_ips(visit("bob", "a"), bob).unique_ips() == 1);
-  CHECK(count_ips(visit("bob", "a"), bob).user_id() == "bob");
+  host.pipe("visits", R"({"userId": "ana", "ip": "c"})", {.key = "ana"});
+  CHECK(host.state<Ips>("ana").seen_size() == 3);
+  host.crash();  // everything since the commit is gone ...
+  CHECK(host.state<Ips>("ana").seen_size() == 2);
+  host.recover();  // ... and its records come again
+  CHECK(host.state<Ips>("ana").seen_size() == 3);
 }
 // [test]

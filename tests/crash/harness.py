@@ -94,12 +94,25 @@ class App:
         self.call("produce", topic, "-c", "app.yaml",
                   stdin="".join(json.dumps(record) + "\n" for record in records))
 
+    def dead_letters(self, topic):
+        """(input topic, partition, offset) -> (error, reason, key, value)."""
+        found = {}
+        for record in self.consume(topic):
+            headers = record["headers"]
+            where = (headers["weir.topic"], int(headers["weir.partition"]),
+                     int(headers["weir.offset"]))
+            if where in found:
+                raise AssertionError(f"two dead letters of {where}")
+            found[where] = (headers["weir.error"], headers["weir.reason"],
+                            bytes_of(record, "key"), bytes_of(record, "value"))
+        return found
+
     def consume(self, topic, partition=None, start=None):
         """The records of a topic, read without the app's schemas: bytes as they are."""
         options = [] if partition is None else ["--partition", partition]
         options += [] if start is None else ["--from", start]
         lines = self.call("consume", topic, "--log", self.log, *options)
-        return [json.loads(line) for line in lines.splitlines()]
+        return [{**json.loads(line), "line": line} for line in lines.split("\n")[:-1]]
 
     def states(self):
         """(resolver, key) -> State as JSON."""
@@ -112,9 +125,14 @@ def bytes_of(record, name):
     if f"{name}_base64" in record:
         return base64.b64decode(record[f"{name}_base64"])
     value = record.get(name)
-    if value is None:
-        return None
-    return (value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))).encode()
+    if isinstance(value, str) or value is None:
+        return value if value is None else value.encode()
+    # A JSON container stands in the line as it is. Its text, unlike a string's, may hold the words
+    # that are looked for, but between them.
+    line = record["line"]
+    start = line.index(f'"{name}":') + len(name) + 3
+    end = line.rindex(',"headers":{') if "headers" in record else len(line) - 1
+    return line[start:end].encode()
 
 
 def posting(number, account, amount, action="", pad=0):

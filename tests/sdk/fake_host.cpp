@@ -49,8 +49,15 @@ weir_call* FakeHost::begin() {
 }
 
 std::uint8_t* FakeHost::memory(std::size_t size) {
-  memory_.emplace_back(size / 8 + 1);
-  return reinterpret_cast<std::uint8_t*>(memory_.back().data());
+  constexpr std::size_t chunk_words = 8'192;
+  const std::size_t words = size / 8 + 1;
+  if (memory_.empty() || memory_.back().size() - used_ < words) {
+    memory_.emplace_back(words < chunk_words ? chunk_words : words);
+    used_ = 0;
+  }
+  std::uint64_t* found = memory_.back().data() + used_;
+  used_ += words;
+  return reinterpret_cast<std::uint8_t*>(found);
 }
 
 }  // namespace weir::test

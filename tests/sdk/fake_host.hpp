@@ -54,7 +54,8 @@ class FakeHost {
   };
   Table table_;
   Call call_;
-  std::deque<std::vector<std::uint64_t>> memory_;
+  std::deque<std::vector<std::uint64_t>> memory_;  // words; the last one is being filled
+  std::size_t used_ = 0;
 };
 
 /// Bytes as the host passes them: never NULL when they are there.

@@ -1,0 +1,84 @@
+#include <doctest/doctest.h>
+
+#include <cstdio>
+#include <filesystem>
+#include <string>
+
+#include <sys/wait.h>
+#include <nlohmann/json.hpp>
+
+namespace weir::host {
+
+namespace {
+
+struct Run {
+  int code = -1;
+  std::string out;
+};
+
+/// The real binary. `arguments` are words for the shell; talk on stderr is left to the test's own.
+Run weir(const std::string& arguments) {
+  Run run;
+  const std::string command = "'" WEIR_BINARY "' " + arguments;
+  FILE* pipe = popen(command.c_str(), "r");
+  REQUIRE(pipe != nullptr);
+  char buffer[4096];
+  while (const std::size_t count = std::fread(buffer, 1, sizeof buffer, pipe)) {
+    run.out.append(buffer, count);
+  }
+  const int status = pclose(pipe);
+  run.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return run;
+}
+
+std::string plugin(const std::string& name) { return "'" WEIR_ZOO_PLUGINS "/" + name + ".so'"; }
+
+}  // namespace
+
+TEST_CASE("zoo: weir plugin inspect prints what a file says of itself") {
+  const Run text = weir("plugin inspect " + plugin("good"));
+  INFO(text.out);
+  CHECK(text.code == 0);
+  CHECK(text.out.starts_with("plugin             zoo 1.0\n"));
+  CHECK(text.out.find("  state            zoo.Count, version 1\n") != std::string::npos);
+  CHECK(text.out.find("message Count {\n  int64 records = 1;\n}") != std::string::npos);
+
+  const Run json = weir("plugin inspect --format json " + plugin("good"));
+  CHECK(json.code == 0);
+  const auto report = nlohmann::json::parse(json.out);
+  CHECK(report["loadable"] == true);
+  CHECK(report["sha256"].get<std::string>().size() == 64);
+  CHECK(report["resolvers"][0]["state"] == "zoo.Count");
+  CHECK(report["resolvers"][0]["settings"].is_null());
+}
+
+TEST_CASE("zoo: weir plugin inspect exits with 77 for a file that would be refused") {
+  const Run run = weir("plugin inspect " + plugin("full_runtime"));
+  INFO(run.out);
+  CHECK(run.code == 77);
+  CHECK(run.out.find("✗ protobuf         it has full-runtime Protobuf code") != std::string::npos);
+}
+
+TEST_CASE("zoo: weir plugin check runs its checks in children of itself") {
+  const Run good = weir("plugin check --seed 3 " + plugin("good"));
+  INFO(good.out);
+  CHECK(good.code == 0);
+  CHECK(good.out.find("✓ unloading        100 times") != std::string::npos);
+  CHECK(good.out.ends_with("\n21 passed (seed 3)\n"));
+
+  const Run bad = weir("plugin check --format json --seed 3 " + plugin("ctor_exit0"));
+  CHECK(bad.code == 1);
+  const auto report = nlohmann::json::parse(bad.out);
+  CHECK(report["passed"] == false);
+  CHECK(report["seed"] == "3");
+  CHECK(report["results"].back()["check"] == "load");
+  CHECK(report["results"].back()["status"] == "crash");
+}
+
+TEST_CASE("zoo: weir plugin check refuses settings that do not fit") {
+  CHECK(weir("plugin check --settings 'count={}' " + plugin("good") + " 2>&1")
+            .out.find("resolver count takes no settings") != std::string::npos);
+  CHECK(weir("plugin check --settings count " + plugin("good") + " 2>&1").code == 64);
+}
+
+}  // namespace weir::host
