@@ -124,7 +124,7 @@ sinks:
 }
 
 // The model: only calls that are to last are applied, in order, per key.
-TEST_CASE("no trace: random commands, commits, crashes and evictions end as the model says") {
+TEST_CASE("no trace: random commands and commits and crashes and evictions end as the model says") {
   const char* given = std::getenv("WEIR_SEED");
   const unsigned seed = given != nullptr ? static_cast<unsigned>(std::atoi(given)) : 20'261'121;
   CAPTURE(seed);
