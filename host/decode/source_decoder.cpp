@@ -13,10 +13,7 @@ weir_bytes view(std::string_view bytes) {
   return {reinterpret_cast<const std::uint8_t*>(data), bytes.size()};
 }
 
-weir_bytes view(const MaybeBytes& bytes, bool keep, Arena& arena) {
-  if (!bytes) return {nullptr, 0};
-  return view(keep ? arena.copy(*bytes) : *bytes);
-}
+weir_bytes view(const MaybeBytes& bytes) { return bytes ? view(*bytes) : weir_bytes{nullptr, 0}; }
 
 }  // namespace
 
@@ -24,8 +21,7 @@ SourceDecoder::SourceDecoder(std::unique_ptr<Decoder> decoder, bool takes_bytes,
                              TopicPartition input)
     : decoder_(std::move(decoder)), takes_bytes_(takes_bytes), input_(std::move(input)) {}
 
-void SourceDecoder::decode(std::span<const Record> records, bool keep, Arena& arena,
-                           DecodedRecords& out) {
+void SourceDecoder::decode(std::span<const Record> records, Arena& arena, DecodedRecords& out) {
   out.index.clear();
   out.nulls.clear();
   out.failures.clear();
@@ -43,8 +39,7 @@ void SourceDecoder::decode(std::span<const Record> records, bool keep, Arena& ar
         out.failures.push_back({i, std::move(decoded).error().message});
         continue;
       }
-      const bool is_copy = decoded->data() != record.value->data();
-      value = view(keep && !is_copy ? arena.copy(*decoded) : *decoded);
+      value = view(*decoded);
     } else if (!takes_bytes_) {
       out.nulls.push_back(i);
       continue;
@@ -55,15 +50,14 @@ void SourceDecoder::decode(std::span<const Record> records, bool keep, Arena& ar
       headers = reinterpret_cast<weir_header*>(
           arena.allocate(record.headers.size() * sizeof(weir_header)));
       for (std::size_t h = 0; h < record.headers.size(); ++h) {
-        new (&headers[h]) weir_header{view(MaybeBytes(record.headers[h].name), keep, arena),
-                                      view(record.headers[h].value, keep, arena)};
+        new (&headers[h]) weir_header{view(record.headers[h].name), view(record.headers[h].value)};
       }
     }
-    new (&first[count++]) weir_record{view(record.key, keep, arena),
+    new (&first[count++]) weir_record{view(record.key),
                                       value,
                                       headers,
                                       record.headers.size(),
-                                      view(input_.topic),
+                                      view(std::string_view(input_.topic)),
                                       record.offset,
                                       record.timestamp_ms,
                                       input_.partition};

@@ -35,9 +35,9 @@ class SourceDecoder {
   /// `takes_bytes`: the resolvers take record bytes, and see null values.
   SourceDecoder(std::unique_ptr<Decoder> decoder, bool takes_bytes, TopicPartition input);
 
-  /// Fills `out`. The ABI records, their keys and headers lie in `arena`; values too where `keep`
-  /// is set, else they may point into `records`.
-  void decode(std::span<const Record> records, bool keep, Arena& arena, DecodedRecords& out);
+  /// Fills `out`. The ABI records, their headers and decoded values lie in `arena`; keys, and
+  /// values that need no decoding, point into `records`.
+  void decode(std::span<const Record> records, Arena& arena, DecodedRecords& out);
 
  private:
   std::unique_ptr<Decoder> decoder_;

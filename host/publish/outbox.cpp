@@ -1,5 +1,7 @@
 #include "publish/outbox.hpp"
 
+#include <array>
+
 #include "base/assert.hpp"
 
 namespace weir::host {
@@ -9,6 +11,12 @@ namespace {
 constexpr char format_version = 1;
 constexpr std::size_t chunk_bytes = std::size_t{256} << 10;
 constexpr std::uint32_t absent_size = 0xffffffff;
+constexpr std::size_t entry_bytes = 20;  // of an entry, before its key
+
+template <typename T>
+void store_le(char* to, T value) {
+  __builtin_memcpy(to, &value, sizeof value);
+}
 
 std::uint32_t encoded_size(const MaybeBytes& bytes) {
   return bytes ? static_cast<std::uint32_t>(bytes->size()) : absent_size;
@@ -59,15 +67,20 @@ OutboxWriter::OutboxWriter(std::vector<std::string> sinks) {
 
 void OutboxWriter::append(const OutboxEntry& entry) {
   if (used_ == 0 || chunks_[used_ - 1].size() >= chunk_bytes) {
-    if (used_ == chunks_.size()) chunks_.emplace_back();
+    if (used_ == chunks_.size()) chunks_.emplace_back().reserve(chunk_bytes + chunk_bytes / 8);
     chunks_[used_++] = header_;
+    bytes_ += header_.size();
   }
   std::string& out = chunks_[used_ - 1];
-  append_le(out, entry.sink);
-  append_le(out, static_cast<std::uint16_t>(entry.headers.size()));
-  append_le(out, entry.timestamp_ms);
-  append_le(out, encoded_size(entry.key));
-  append_le(out, encoded_size(entry.value));
+  const std::size_t before = out.size();
+  // One append for all that has a fixed size.
+  std::array<char, entry_bytes> fixed;
+  store_le(&fixed[0], entry.sink);
+  store_le(&fixed[2], static_cast<std::uint16_t>(entry.headers.size()));
+  store_le(&fixed[4], entry.timestamp_ms);
+  store_le(&fixed[12], encoded_size(entry.key));
+  store_le(&fixed[16], encoded_size(entry.value));
+  out.append(fixed.data(), fixed.size());
   if (entry.key) out += *entry.key;
   if (entry.value) out += *entry.value;
   for (const Header& header : entry.headers) {
@@ -77,10 +90,11 @@ void OutboxWriter::append(const OutboxEntry& entry) {
     if (header.value) out += *header.value;
   }
   ++entries_;
+  bytes_ += out.size() - before;
 }
 
 OutboxWriter::Position OutboxWriter::position() const {
-  return {used_, used_ == 0 ? 0 : chunks_[used_ - 1].size(), entries_};
+  return {used_, used_ == 0 ? 0 : chunks_[used_ - 1].size(), entries_, bytes_};
 }
 
 void OutboxWriter::truncate(Position position) {
@@ -88,23 +102,18 @@ void OutboxWriter::truncate(Position position) {
   used_ = position.chunks;
   if (used_ > 0) chunks_[used_ - 1].resize(position.last_bytes);
   entries_ = position.entries;
+  bytes_ = position.bytes;
 }
 
 std::vector<std::string_view> OutboxWriter::chunks() const {
   return {chunks_.begin(), chunks_.begin() + static_cast<std::ptrdiff_t>(used_)};
 }
 
-std::size_t OutboxWriter::bytes() const {
-  if (used_ == 0) return 0;
-  std::size_t bytes = 0;
-  for (std::size_t i = 0; i < used_; ++i) bytes += chunks_[i].size();
-  return bytes;
-}
-
 void OutboxWriter::clear() {
   if (chunks_.size() > 16) chunks_.resize(16);  // what an unusually large commit left behind
   used_ = 0;
   entries_ = 0;
+  bytes_ = 0;
 }
 
 Result<void> read_outbox(

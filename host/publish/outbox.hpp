@@ -37,12 +37,13 @@ class OutboxWriter {
     std::size_t chunks = 0;
     std::size_t last_bytes = 0;
     std::size_t entries = 0;
+    std::size_t bytes = 0;
   };
   Position position() const;
   void truncate(Position position);
 
   std::vector<std::string_view> chunks() const;
-  std::size_t bytes() const;
+  std::size_t bytes() const { return bytes_; }
   std::size_t entry_count() const { return entries_; }
   bool empty() const { return entries_ == 0; }
 
@@ -54,6 +55,7 @@ class OutboxWriter {
   std::vector<std::string> chunks_;
   std::size_t used_ = 0;  // chunks in use
   std::size_t entries_ = 0;
+  std::size_t bytes_ = 0;  // of all chunks in use
 };
 
 /// Calls `visit` for every entry of `chunk` with the name of its sink. Views into `chunk`.

@@ -3,7 +3,6 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <new>
 #include <optional>
 #include <span>
 #include <string>
@@ -15,6 +14,7 @@
 
 #include "base/arena.hpp"
 #include "base/result.hpp"
+#include "resolve/applied_call.hpp"
 #include "resolve/instance.hpp"
 
 namespace weir::host {
@@ -30,26 +30,20 @@ class CommittedStates {
   virtual Result<std::optional<State>> get(std::string_view key) = 0;
 };
 
-/// One successful call of the open commit, kept so that its State can be rebuilt.
-struct AppliedCall {
-  const weir_record* record = nullptr;  ///< in the open commit's arena
-  AppliedCall* previous = nullptr;      ///< of the same key
-};
-
-/// The State of one key, in the plugin's memory.
-struct LiveState {
+/// The State of one key, in the plugin's memory. What every record needs lies in the first cache
+/// line: with many keys, the path of a record is mostly waiting for memory.
+struct alignas(64) LiveState {
   std::string key;
   weir_state* state = nullptr;     ///< null after a discard, until the next touch
   AppliedCall* applied = nullptr;  ///< newest call of the open commit, since `base`
   /// Where a rebuild starts: what is stored, or a State saved in the middle of the open commit.
-  enum class Base { stored, saved, initial } base = Base::stored;
+  enum class Base : std::uint8_t { stored, saved, initial } base = Base::stored;
+  bool stored = false;            ///< the store has bytes for it
+  bool touched = false;           ///< listed for the next commit
+  std::uint32_t last_commit = 0;  ///< the newest one that it was part of
+  std::uint64_t charged = 0;      ///< what it counts for in the estimate
+  XXH128_hash_t digest{};         ///< of the stored bytes
   std::string saved_base;
-  bool stored = false;         ///< the store has bytes for it
-  bool touched = false;        ///< listed for the next commit
-  XXH128_hash_t digest{};      ///< of the stored bytes
-  std::uint64_t charged = 0;   ///< what it counts for in the estimate
-  LiveState* older = nullptr;  ///< by last use
-  LiveState* newer = nullptr;
 };
 
 /// The States of one resolver in one task that are live in the plugin.
@@ -90,9 +84,16 @@ class LiveStates {
   /// Makes sure that `live` is loaded and listed.
   Result<void> touch(LiveState& live);
 
-  /// The call for `record` succeeded. `record` and `arena` live until committed().
-  void applied(LiveState& live, const weir_record* record, Arena& arena) {
-    live.applied = new (arena.allocate(sizeof(AppliedCall))) AppliedCall{record, live.applied};
+  /// Asks for the memory of those States that the next calls need; null ones are not live. Looked
+  /// up for many records at once, the waiting for memory overlaps.
+  static void prefetch(const LiveState* live) {
+    if (live != nullptr) __builtin_prefetch(live->state, /*for writing*/ 1);
+  }
+
+  /// The call for `record` succeeded. A copy of the record goes to `arena`, which lives until
+  /// committed().
+  void applied(LiveState& live, const weir_record& record, Arena& arena) {
+    live.applied = keep_call(record, live.key, live.applied, arena);
   }
 
   /// The call that was just applied asked for the State to go.
@@ -102,9 +103,9 @@ class LiveStates {
   /// did not repeat, so the resolver is not deterministic; the task must halt.
   Result<void> rebuild(LiveState& live);
 
-  /// The State as it was before the call for `record`, if that is its newest one; for a record that
-  /// has to come again as a whole.
-  Result<void> unapply(LiveState& live, const weir_record* record);
+  /// The State as it was before the call for the record at `offset`, if that is its newest one; for
+  /// a record that has to come again as a whole.
+  Result<void> unapply(LiveState& live, std::int64_t offset);
 
   struct Change {
     LiveState* live = nullptr;
@@ -114,7 +115,8 @@ class LiveStates {
   /// What the commit has to write, sorted by key; unchanged States are not in it. Bytes in `arena`.
   Result<std::vector<Change>> changes(Arena& arena);
 
-  /// `changes` are durable: they are what is stored now. Evicts down to the limits.
+  /// `changes` are durable: they are what is stored now. Over a limit, those go that were not used
+  /// for longest.
   void committed(std::span<const Change> changes);
 
   /// The State of a key as the last successful call left it, serialized; absent: none. Loads
@@ -144,17 +146,15 @@ class LiveStates {
   Result<void> repeat(LiveState& live, const AppliedCall& call);
   void unload(LiveState& live);
   void charge(LiveState& live, std::uint64_t serialized_bytes);
-  void link_newest(LiveState& live);
-  void unlink(LiveState& live);
   void forget(LiveState& live);
+  void evict();
 
   ResolverInstance& instance_;
   CommittedStates& committed_;
   Limits limits_;
   Map states_;  // keys point into their LiveState
   std::vector<LiveState*> touched_;
-  LiveState* oldest_ = nullptr;
-  LiveState* newest_ = nullptr;
+  std::uint32_t commit_ = 0;  // counts commits, for the order of last use
   std::uint64_t estimated_bytes_ = 0;
   Arena repeat_arena_;
   PreparedRun repeat_run_;

@@ -138,7 +138,6 @@ Result<void> Task::open_resolvers() {
     WEIR_TRY(stage.instance,
              ResolverInstance::create(resolver.plugin, resolver.resolver, resolver.settings));
     if (!stage.instance->stateless()) {
-      keeps_records_ = true;
       stage.committed = std::make_unique<StoredStates>(*store_, stage.id);
       stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);
     }
@@ -238,9 +237,8 @@ Result<bool> Task::read(std::int64_t now_ms) {
 
 Result<void> Task::decode(std::span<const Record> records) {
   batch_arena_.reset();
-  Arena& arena = keeps_records_ ? open_arena_ : batch_arena_;
   for (std::size_t i = 0; i < decoders_.size(); ++i) {
-    decoders_[i]->decode(records, keeps_records_, arena, decoded_[i]);
+    decoders_[i]->decode(records, batch_arena_, decoded_[i]);
   }
   return {};
 }
@@ -248,9 +246,27 @@ Result<void> Task::decode(std::span<const Record> records) {
 Result<void> Task::prepare() {
   for (Stage& stage : stages_) {
     stage.next = 0;
-    WEIR_CHECK(stage.instance->prepare(decoded_[stage.decoded].records, batch_arena_, stage.run));
+    const std::span<const weir_record> records = decoded_[stage.decoded].records;
+    WEIR_CHECK(stage.instance->prepare(records, batch_arena_, stage.run));
+    if (stage.live != nullptr) find_states(stage, records);
   }
   return {};
+}
+
+// All keys of a fetch before the first call: the States are all over the memory, and in a loop
+// without calls in between the processor waits for many of them at a time.
+void Task::find_states(Stage& stage, std::span<const weir_record> records) {
+  const std::span<const weir_prepared> prepared = stage.run.records();
+  stage.found.resize(records.size());
+  for (std::size_t i = 0; i < records.size(); ++i) {
+    const bool extracted = (prepared[i].flags & WEIR_PREPARED_KEY) != 0;
+    const bool wanted = prepared[i].verdict == WEIR_OK;
+    const std::string_view key =
+        wanted ? from_abi(extracted ? prepared[i].key : records[i].key) : std::string_view{};
+    stage.found[i] = {key, LiveStates::hash(key), nullptr};
+  }
+  for (Stage::Found& found : stage.found) found.live = stage.live->find(found.key, found.hash);
+  for (const Stage::Found& found : stage.found) LiveStates::prefetch(found.live);
 }
 
 Result<void> Task::resolve(std::span<const Record> records) {
@@ -310,16 +326,16 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
     const DecodedRecords& decoded = decoded_[stage.decoded];
     if (stage.next >= decoded.index.size() || decoded.index[stage.next] != index) continue;
     const std::size_t at = stage.next++;
-    WEIR_TRY(const Flow flow,
-             resolve_one(stage, record, decoded.records[at], stage.run.records()[at]));
+    WEIR_TRY(const Flow flow, resolve_one(stage, record, at));
     if (flow != Flow::go_on) return flow;
   }
   if (record.offset == retry_offset_) retry_offset_ = -1;
   return Flow::go_on;
 }
 
-Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const weir_record& decoded,
-                                     const weir_prepared& prepared) {
+Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::size_t at) {
+  const weir_record& decoded = decoded_[stage.decoded].records[at];
+  const weir_prepared& prepared = stage.run.records()[at];
   switch (prepared.verdict) {
     case WEIR_OK:
       break;
@@ -375,7 +391,13 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const w
                         printable(key), home, source.input.partition));
       }
     }
-    WEIR_TRY(live, stage.live->touch(key, LiveStates::hash(key)));
+    const Stage::Found& found = stage.found[at];
+    live = found.live;
+    if (live == nullptr) {
+      WEIR_TRY(live, stage.live->touch(key, found.hash));
+    } else {
+      WEIR_CHECK(stage.live->touch(*live));
+    }
   }
 
   const weir_status status =
@@ -383,9 +405,9 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const w
                               key, event_time_ms, /*suppress=*/false);
   if (status == WEIR_OK && !stage.instance->call().limit_hit) [[likely]] {
     if (live != nullptr) {
-      stage.live->applied(*live, &decoded, open_arena_);
+      stage.live->applied(*live, decoded, open_arena_);
       stage.applied = live;
-      stage.applied_record = &decoded;
+      stage.applied_offset = record.offset;
       if (stage.instance->call().discard) stage.live->discard(*live);
     }
     ++counters_.resolved;
@@ -424,8 +446,8 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, const w
 
 Result<void> Task::undo_record(const Record& record) {
   for (Stage& stage : stages_) {
-    if (stage.applied == nullptr || stage.applied_record->offset != record.offset) continue;
-    WEIR_CHECK(stage.live->unapply(*stage.applied, stage.applied_record));
+    if (stage.applied == nullptr || stage.applied_offset != record.offset) continue;
+    WEIR_CHECK(stage.live->unapply(*stage.applied, record.offset));
     stage.applied = nullptr;
   }
   return {};

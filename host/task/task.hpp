@@ -145,9 +145,15 @@ class Task {
     SourceDecoder* decoder = nullptr;
     std::size_t decoded = 0;  ///< index into decoded_
     PreparedRun run;
-    std::size_t next = 0;          ///< in run, while walking the records
-    LiveState* applied = nullptr;  ///< by the current record
-    const weir_record* applied_record = nullptr;
+    std::size_t next = 0;  ///< in run, while walking the records
+    struct Found {
+      std::string_view key;  ///< empty: the record has none that can be looked up
+      std::size_t hash = 0;
+      LiveState* live = nullptr;
+    };
+    std::vector<Found> found;         ///< beside run.records(): their States, as far as live
+    LiveState* applied = nullptr;     ///< by the current record
+    std::int64_t applied_offset = 0;  ///< that record's
   };
   /// What the walk over a fetch does after a record.
   enum class Flow { go_on, come_again, halt };
@@ -161,10 +167,10 @@ class Task {
 
   Result<void> decode(std::span<const Record> records);
   Result<void> prepare();
+  static void find_states(Stage& stage, std::span<const weir_record> records);
   Result<void> resolve(std::span<const Record> records);
   Result<Flow> resolve_record(std::span<const Record> records, std::uint32_t index);
-  Result<Flow> resolve_one(Stage& stage, const Record& record, const weir_record& decoded,
-                           const weir_prepared& prepared);
+  Result<Flow> resolve_one(Stage& stage, const Record& record, std::size_t at);
   Result<void> undo_record(const Record& record);
   Flow set_aside(SetAside kind, const Record& record, const Stage* stage, std::string_view reason);
   Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
@@ -186,11 +192,10 @@ class Task {
   std::vector<std::unique_ptr<SourceDecoder>> decoders_;  // one a message type
   std::vector<DecodedRecords> decoded_;                   // beside decoders_
   std::vector<Stage> stages_;
-  bool keeps_records_ = false;  // some resolver has State that may have to be rebuilt
 
   // The open commit.
-  Arena open_arena_;   // its records, for rebuilding
-  Arena batch_arena_;  // the current fetch: keys, reasons
+  Arena open_arena_;   // its applied calls, for rebuilding
+  Arena batch_arena_;  // the current fetch: records, keys, reasons
   OutboxWriter outbox_;
   std::uint64_t open_records_ = 0;
   std::int64_t open_since_ms_ = 0;

@@ -201,6 +201,8 @@ int main(int argc, char** argv) {
   app.add_option("--repetitions", options.repetitions, "runs of each side")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--commit-records", options.setting.commit_records,
+                 "commit after so many records instead of after a time");
   app.add_option("--case", options.match, "only cases whose name contains this");
   app.add_option("--only", options.only, "one side, for a profiler")
       ->check(CLI::IsMember({"host", "hand"}));

@@ -31,7 +31,8 @@ namespace weir::host::bench {
 
 namespace {
 
-constexpr std::size_t commit_records_max = 200'000;
+constexpr std::uint64_t commit_records_default = 200'000;
+constexpr std::int64_t never_ms = std::int64_t{1} << 40;
 constexpr std::size_t outbox_chunk_bytes = std::size_t{256} << 10;
 
 struct CountJob {
@@ -221,6 +222,9 @@ class ByHand {
  public:
   ByHand(const Setting& setting, const Case& one, int number)
       : one_(one),
+        commit_records_(setting.commit_records == 0 ? commit_records_default
+                                                    : setting.commit_records),
+        commit_ms_(setting.commit_records == 0 ? one.commit_ms : never_ms),
         group_(fmt::format("bench-{}", number)),
         out_(fmt::format("out-{}", number)),
         input_{one.topic(), 0},
@@ -244,8 +248,8 @@ class ByHand {
       handle(records);
       open_records += records.size();
       const std::int64_t now_ms = clock_.steady_ms();
-      if (open_records >= commit_records_max || outbox_.bytes() >= (std::size_t{64} << 20) ||
-          now_ms - open_since_ms >= one_.commit_ms) {
+      if (open_records >= commit_records_ || outbox_.bytes() >= (std::size_t{64} << 20) ||
+          now_ms - open_since_ms >= commit_ms_) {
         commit();
         open_since_ms = now_ms;
         open_records = 0;
@@ -329,6 +333,8 @@ class ByHand {
   }
 
   const Case one_;
+  const std::uint64_t commit_records_;
+  const std::int64_t commit_ms_;
   std::string group_;
   std::string out_;
   TopicPartition input_;

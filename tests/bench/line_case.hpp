@@ -33,6 +33,8 @@ struct Setting {
   std::uint64_t record_count = 2'000'000;
   std::uint64_t key_count = 100'000;
   std::uint64_t seed = 1;
+  /// Not 0: every commit has so many records, so that a busy machine does not change their number.
+  std::uint64_t commit_records = 0;
 };
 
 /// A bench has nobody to hand an error to.

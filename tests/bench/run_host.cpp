@@ -21,14 +21,17 @@ std::int64_t now_ns(clockid_t clock) {
   return std::int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
 }
 
-std::string yaml(const Case& one, int number) {
+std::string yaml(const Setting& setting, const Case& one, int number) {
+  const std::string commit = setting.commit_records == 0
+                                 ? fmt::format("interval: {}ms", one.commit_ms)
+                                 : fmt::format("interval: 1h, records: {}", setting.commit_records);
   std::string text = fmt::format(
       "app: bench-{0}\n"
       "plugins: [\"{1}\"]\n"
-      "state: {{commit: {{interval: {2}ms}}}}\n"
+      "state: {{commit: {{{2}}}}}\n"
       "sources:\n  input: {{topic: {3}, format: {4}}}\n"
       "resolvers:\n  work: {{use: {5}/{6}, from: input{7}}}\n",
-      number, plugin_path(one).string(), one.commit_ms, one.topic(),
+      number, plugin_path(one).string(), commit, one.topic(),
       one.format == Format::Kind::json ? "json" : "protobuf", one.plugin(), one.resolver(),
       one.features ? ", to: out" : "");
   if (one.features) text += fmt::format("sinks:\n  out: {{topic: out-{}}}\n", number);
@@ -86,7 +89,7 @@ std::int64_t wall_ns() { return now_ns(CLOCK_MONOTONIC); }
 
 Measured run_host(const Setting& setting, const Case& one, int number) {
   const auto log = open_log(setting);
-  const Config config = or_fail(Config::parse(yaml(one, number), "app of the bench"));
+  const Config config = or_fail(Config::parse(yaml(setting, one, number), "app of the bench"));
   SystemClock clock;
   Logger logger(Logger::Format::human, LogLevel::warn);
   StepClock steps;

@@ -1,6 +1,4 @@
-#include <tsl/robin_map.h>
-
-#include <unordered_set>
+#include <unordered_map>
 #include <vector>
 
 #include "base/limits.hpp"
@@ -33,7 +31,7 @@ class Alone {
     slots_.create(host, to_abi(""), &instance_, &call_.abi);
   }
   ~Alone() {
-    for (const auto& entry : states_) slots_.state_free(instance_, entry.second);
+    for (const auto& entry : states_) slots_.state_free(instance_, entry.second->state);
     slots_.destroy(instance_);
   }
   Alone(const Alone&) = delete;
@@ -53,8 +51,10 @@ class Alone {
     for (std::size_t i = 0; i < records.size(); ++i) {
       const bool extracted = (prepared_[i].flags & WEIR_PREPARED_KEY) != 0;
       keys_[i] = extracted ? prepared_[i].key : records[i].key;
-      found_.push_back(find(std::string(from_abi(keys_[i])), share));
-      touched_.insert(found_.back());
+      Live& live = find(std::string(from_abi(keys_[i])), share);
+      found_.push_back(live.state);
+      if (!live.touched) touched_.push_back(&live);
+      live.touched = true;
     }
     call_arena_.reset();
     begin(0);
@@ -76,25 +76,35 @@ class Alone {
   void save(PluginShare& share) {
     call_arena_.reset();
     begin(state_bytes_max);
+    std::vector<const weir_state*> states;
+    for (Live* live : touched_) {
+      states.push_back(live->state);
+      live->touched = false;
+    }
+    touched_.clear();
     const Timed timed(share.save);
-    for (const weir_state* state : touched_) {
+    for (const weir_state* state : states) {
       weir_bytes bytes{};
       slots_.state_save(instance_, state, &bytes, &call_.abi);
     }
-    touched_.clear();
   }
 
  private:
+  struct Live {
+    weir_state* state = nullptr;
+    bool touched = false;
+  };
   void begin(std::size_t reserve_bytes_max) {
     call_.begin(&call_arena_);
     call_.reserve_bytes_max = reserve_bytes_max;
   }
-  weir_state* find(const std::string& key, PluginShare& share) {
-    weir_state*& state = states_[key];
-    if (state != nullptr) return state;
+  Live& find(const std::string& key, PluginShare& share) {
+    std::unique_ptr<Live>& live = states_[key];
+    if (live != nullptr) return *live;
+    live = std::make_unique<Live>();
     const Timed timed(share.load);
-    slots_.state_load(instance_, absent_bytes, 1, &state, &call_.abi);
-    return state;
+    slots_.state_load(instance_, absent_bytes, 1, &live->state, &call_.abi);
+    return *live;
   }
 
   const weir_resolver& slots_;
@@ -104,8 +114,8 @@ class Alone {
   std::vector<weir_prepared> prepared_;
   std::vector<weir_bytes> keys_ = std::vector<weir_bytes>(batch_records_max);
   std::vector<weir_state*> found_;
-  tsl::robin_map<std::string, weir_state*> states_;
-  std::unordered_set<weir_state*> touched_;
+  std::unordered_map<std::string, std::unique_ptr<Live>> states_;
+  std::vector<Live*> touched_;
 };
 
 }  // namespace
@@ -129,7 +139,7 @@ PluginShare run_plugin_alone(const Setting& setting, const Case& one, std::uint6
     for (auto records = or_fail(reader->fetch({})); !records.empty();
          records = or_fail(reader->fetch({}))) {
       arena.reset();
-      decoder.decode(records, /*keep=*/true, arena, decoded);
+      decoder.decode(records, arena, decoded);
       alone.handle(decoded.records, share);
       count += decoded.records.size();
       open += decoded.records.size();
