@@ -46,7 +46,8 @@ struct Case {
 void check(const Schema& schema, const char* type, const std::vector<Case>& cases) {
   const auto* descriptor = schema.message(type);
   for (const Case& one : cases) {
-    CAPTURE(one.json);
+    const std::string json = one.json;
+    CAPTURE(json);
     auto decoder =
         make_decoder({.kind = Format::Kind::json, .ignore_unknown_fields = one.ignore}, descriptor);
     REQUIRE(decoder);
