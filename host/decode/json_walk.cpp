@@ -256,11 +256,9 @@ bool JsonWalk::map_entry(const FieldPlan& plan, std::string_view key, Value& val
   std::size_t content = 0;
   if (!open(content)) return false;
   out_.tag(key_plan.tag_image, key_plan.tag_size);
-  if (key_plan.kind == FieldKind::string) {
-    out_.length_and_bytes(key);
-  } else if (!(key_plan.kind == FieldKind::boolean ? write_boolean(key, out_)
-                                                   : write_number(key_plan.kind, key, out_))) {
-    return fail_expected(expected_value(key_plan) + " as the key", fmt::format("\"{}\"", key));
+  if (!write_map_key(key_plan.kind, key, out_)) {
+    return fail_expected(expected_value(key_plan) + " as the key",
+                         fmt::format("\"{}\"", printable(key)));
   }
   out_.tag(value_plan.tag_image, value_plan.tag_size);
   if (!one(value_plan, value, token_of(value))) return false;

@@ -112,6 +112,16 @@ bool write_quoted_number(FieldKind kind, std::string_view text, WireBuffer& out)
   return true;
 }
 
+bool write_map_key(FieldKind kind, std::string_view key, WireBuffer& out) {
+  if (kind == FieldKind::string) {
+    out.length_and_bytes(key);
+    return true;
+  }
+  if (kind == FieldKind::boolean) return write_boolean(key, out);
+  if (key == "-0" || key.find_first_of(".eE") != key.npos) return false;
+  return write_number(kind, key, out);
+}
+
 bool write_base64(std::string_view text, WireBuffer& out) {
   const std::size_t content = out.open();
   const auto size = decode_base64(text, out.room(base64_bytes_max(text)));

@@ -19,6 +19,9 @@ bool write_number(FieldKind kind, std::string_view text, WireBuffer& out);
 /// What a number may look like in quotes: also NaN and the infinities.
 bool write_quoted_number(FieldKind kind, std::string_view text, WireBuffer& out);
 
+/// The key of a map. Integers in one form only, so that equal keys are equal texts.
+bool write_map_key(FieldKind kind, std::string_view key, WireBuffer& out);
+
 /// Bytes in base64, with their length.
 bool write_base64(std::string_view text, WireBuffer& out);
 

@@ -298,6 +298,8 @@ class Property {
       name = "proto3 optional twice";
     } else if (std::regex_search(text, exact_number)) {
       name = "1.0 or 1e2 in quotes";
+    } else if (text.find("invalid value \"-0\"") != text.npos) {
+      name = "minus zero";
     } else if (text.find("Invalid type URL") != text.npos) {
       name = "an Any of another host than type.googleapis.com";
     } else if (ignore_unknown_ && text.find("exceeds the range of double") != text.npos) {
