@@ -196,7 +196,7 @@ TEST_CASE("json: messages lists maps and oneofs") {
        {R"({"counts":{"a":null}})", nullptr, "counts[\"a\"]: expected an integer"},
        {R"({"people":{"x":{}}})", nullptr, "people[\"x\"]: expected an integer from"},
        {R"({"people":{"1.0":{}}})", nullptr, "people[\"1.0\"]: expected an integer from"},
-       {R"({"people":{"-0":{}}})", nullptr, "as the key, found \"-0\""},
+       {R"({"people":{"-0":{}}})", nullptr, "as the key, found the string \"-0\""},
        {R"({"flags":{"1":"x"}})", nullptr, "flags[\"1\"]: expected true or false as the key"},
        {R"({"numbers":[1,null]})", nullptr, "numbers[1]: expected an integer"},
        {R"({"numbers":1})", nullptr, "numbers: expected a list, found the number 1"},
