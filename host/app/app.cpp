@@ -153,9 +153,7 @@ Result<std::unique_ptr<Log>> open_app_log(const Config& config,
                                           const std::filesystem::path& state) {
   const config::v1::EmbeddedLog& log = config.app().log().embedded();
   WEIR_TRY(auto opened,
-           EmbeddedLog::open(
-               {.directory = log.path().empty() ? state / "log" : config.resolve_path(log.path()),
-                .sync = log.sync()}));
+           EmbeddedLog::open({.directory = config.log_directory(state), .sync = log.sync()}));
   return std::unique_ptr<Log>(std::move(opened));
 }
 

@@ -18,7 +18,7 @@ Result<OpenLog> open_log(const LogOptions& options, LogAccess access) {
   } else {
     WEIR_TRY(auto config, Config::load(options.config));
     const config::v1::EmbeddedLog& embedded = config.app().log().embedded();
-    out.directory = config.resolve_path(embedded.path());
+    out.directory = config.log_directory(config.resolve_path(config.app().state().path()));
     log_options.sync = embedded.sync();
     out.config = std::move(config);
   }

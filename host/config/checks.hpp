@@ -12,8 +12,8 @@ namespace weir::host {
 /// says.
 Position position_at(const Document& document, std::string_view path);
 
-/// Fills what depends on other settings: the log's kind and directory, the dead-letter topic, the
-/// formats of sinks.
+/// Fills what depends on other settings: the log's kind, the dead-letter topic, the formats of
+/// sinks.
 void complete_app(config::v1::App& app);
 
 /// What the schema cannot say: names that refer to others, topics that would loop, settings that

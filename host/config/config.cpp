@@ -123,6 +123,11 @@ std::filesystem::path Config::resolve_path(std::string_view relative) const {
   return (impl_->directory / std::filesystem::path(relative)).lexically_normal();
 }
 
+std::filesystem::path Config::log_directory(const std::filesystem::path& state) const {
+  const std::string& path = impl_->app.log().embedded().path();
+  return path.empty() ? state / "log" : resolve_path(path);
+}
+
 Result<void> Config::bind_settings(std::string_view resolver,
                                    google::protobuf::Message* settings) const {
   const std::vector<Finding> findings = settings_findings(resolver, settings);

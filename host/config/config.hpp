@@ -44,8 +44,8 @@ class Config {
   Config& operator=(Config&&) noexcept;
   ~Config();
 
-  /// Complete: every default is filled in, also the log's kind and directory, the dead-letter topic
-  /// and the formats of sinks.
+  /// Complete: every default is filled in, also the log's kind, the dead-letter topic and the
+  /// formats of sinks. Only the embedded log's path may be empty, see log_directory().
   const config::v1::App& app() const;
   config::v1::App& mutable_app();
 
@@ -54,6 +54,10 @@ class Config {
 
   /// `relative` as a path, relative to the directory of the YAML file.
   std::filesystem::path resolve_path(std::string_view relative) const;
+
+  /// The embedded log's directory: the one the file says, or `log` in `state`, the state directory
+  /// in use (which may be another than the file's).
+  std::filesystem::path log_directory(const std::filesystem::path& state) const;
 
   /// Binds the `settings:` of a resolver to its settings message: any message whose descriptor is
   /// at hand, generated or dynamic. Absent settings leave the defaults. The options of

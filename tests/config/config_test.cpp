@@ -32,7 +32,8 @@ TEST_CASE("config: an app of six lines is complete with every default") {
   const config::v1::App& app = config.app();
 
   CHECK(app.app() == "unique-ips");
-  CHECK(app.log().embedded().path() == "state/log");
+  CHECK(app.log().embedded().path().empty());
+  CHECK(config.log_directory("elsewhere") == "elsewhere/log");
   CHECK(app.log().embedded().sync());
   CHECK(app.state().path() == "state");
   CHECK(app.state().map_size() == std::uint64_t{64} << 30);
@@ -228,7 +229,7 @@ TEST_CASE("config: the log's directory can be named and an app may use JSON for 
       "app.yaml");
 
   REQUIRE(config);
-  CHECK(config->app().log().embedded().path() == "l");
+  CHECK(config->log_directory("elsewhere") == "l");
 }
 
 }  // namespace weir::host
