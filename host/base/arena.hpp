@@ -38,6 +38,9 @@ class Arena {
   /// Bytes handed out since the last reset().
   std::size_t bytes() const { return bytes_; }
 
+  /// Memory it has, handed out or not.
+  std::size_t held_bytes() const;
+
  private:
   struct Chunk {
     std::unique_ptr<char[]> memory;

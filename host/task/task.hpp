@@ -194,8 +194,10 @@ class Task {
   std::vector<Stage> stages_;
 
   // The open commit.
-  Arena open_arena_;   // its applied calls, for rebuilding
-  Arena batch_arena_;  // the current fetch: records, keys, reasons
+  // A fetch's records fit in a chunk.
+  static constexpr std::size_t arena_chunk_bytes = std::size_t{256} << 10;
+  Arena open_arena_{arena_chunk_bytes};   // its applied calls, for rebuilding
+  Arena batch_arena_{arena_chunk_bytes};  // the current fetch: records, keys, reasons
   OutboxWriter outbox_;
   std::uint64_t open_records_ = 0;
   std::int64_t open_since_ms_ = 0;

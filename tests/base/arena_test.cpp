@@ -31,6 +31,23 @@ TEST_CASE("arena: reset starts over and reuses the memory") {
   CHECK(arena.allocate(8) == first);
 }
 
+TEST_CASE("arena: rounds with oversized pieces do not make it grow") {
+  Arena arena(64);
+  const auto round = [&] {
+    arena.reset();
+    for (int piece = 0; piece < 10; ++piece) {
+      arena.copy(std::string(40, 'x'));
+      arena.copy(std::string(1000, 'b'));
+    }
+  };
+  round();
+  const std::size_t held = arena.held_bytes();
+
+  for (int i = 0; i < 100; ++i) round();
+
+  CHECK(arena.held_bytes() == held);
+}
+
 TEST_CASE("arena: empty pieces have an address") {
   Arena arena;
   CHECK(arena.copy("").data() != nullptr);
