@@ -41,7 +41,7 @@ Publisher::~Publisher() {
 void Publisher::submit(PendingPublication& publication) {
   if (!options_.own_thread) {
     PendingPublication* const one = &publication;
-    done_.insert_or_assign(one, publish({&one, 1}));
+    done_.insert_or_assign(one, publish({&one, 1}).front());
     return;
   }
   {
@@ -69,62 +69,75 @@ void Publisher::run() {
     if (waiting_.empty()) return;  // everything submitted before the stop is out
     const std::vector<PendingPublication*> waiting = std::exchange(waiting_, {});
     lock.unlock();
-    const Result<void> result = publish(waiting);
+    const std::vector<Result<void>> results = publish(waiting);
     lock.lock();
-    for (const PendingPublication* publication : waiting) {
-      done_.insert_or_assign(publication, result);
+    for (std::size_t i = 0; i < waiting.size(); ++i) {
+      done_.insert_or_assign(waiting[i], results[i]);
     }
     changed_.notify_all();
   }
 }
 
-Result<void> Publisher::publish(std::span<PendingPublication* const> waiting) {
-  WEIR_CHECK(publish_to_log(waiting));
-  step("publish");
-  for (const PendingPublication* publication : waiting) {
-    WEIR_CHECK(write_lines(*publication->sinks, publication->chunks));
-  }
-  step("sinks");
-  return {};
-}
-
-Result<void> Publisher::publish_to_log(std::span<PendingPublication* const> waiting) {
+std::vector<Result<void>> Publisher::publish(std::span<PendingPublication* const> waiting) {
+  std::vector<Result<void>> results(waiting.size());
   std::vector<std::vector<NewRecord>> records(waiting.size());
   std::vector<std::vector<Mark>> marks(waiting.size());
   std::vector<std::vector<Header>> headers;  // OutboxEntry's are gone after the visit
   std::vector<Publication> publications;
+  const PendingPublication* any = nullptr;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     const PendingPublication& publication = *waiting[i];
-    for (const std::string_view chunk : publication.chunks) {
-      WEIR_CHECK(read_outbox(
-          chunk, [&](std::string_view sink_name, const OutboxEntry& entry) -> Result<void> {
-            const auto found = publication.sinks->topics.find(std::string(sink_name));
-            if (found == publication.sinks->topics.end()) {
-              if (publication.sinks->lines.contains(std::string(sink_name))) return {};
-              return error(Errc::refused,
-                           "task {}: committed features wait for the sink \"{}\", which the app no "
-                           "longer has; put it back until they are out",
-                           publication.task, sink_name);
-            }
-            const TopicSink& sink = found->second;
-            std::span<const Header> kept;
-            if (!entry.headers.empty()) {
-              headers.emplace_back(entry.headers.begin(), entry.headers.end());
-              kept = headers.back();
-            }
-            records[i].push_back(NewRecord{sink.topic,
-                                           partition_for(sink, entry, publication.sinks->partition),
-                                           entry.key, entry.value, kept, entry.timestamp_ms});
-            return {};
-          }));
-    }
+    // Its own fault halts its own task; the others go out without it.
+    results[i] = read_records(publication, records[i], headers);
+    if (!results[i]) continue;
     for (std::size_t input = 0; input < publication.inputs.size(); ++input) {
       marks[i].push_back(Mark{publication.inputs[input], publication.next_offsets[input],
                               to_metadata(publication.id)});
     }
     publications.push_back(Publication{marks[i], records[i]});
+    any = &publication;
   }
+  if (any == nullptr) return results;
 
+  const Result<void> sent = send(publications, *any);
+  if (sent) step("publish");
+  for (std::size_t i = 0; i < waiting.size(); ++i) {
+    if (!results[i]) continue;
+    results[i] = sent ? write_lines(*waiting[i]->sinks, waiting[i]->chunks) : sent;
+  }
+  if (sent) step("sinks");
+  return results;
+}
+
+Result<void> Publisher::read_records(const PendingPublication& publication,
+                                     std::vector<NewRecord>& records,
+                                     std::vector<std::vector<Header>>& headers) {
+  const auto take = [&](std::string_view sink_name, const OutboxEntry& entry) -> Result<void> {
+    const auto found = publication.sinks->topics.find(std::string(sink_name));
+    if (found == publication.sinks->topics.end()) {
+      if (publication.sinks->lines.contains(std::string(sink_name))) return {};
+      return error(Errc::refused,
+                   "task {}: committed features wait for the sink \"{}\", which the app no longer "
+                   "has; put it back until they are out",
+                   publication.task, sink_name);
+    }
+    const TopicSink& sink = found->second;
+    std::span<const Header> kept;
+    if (!entry.headers.empty()) {
+      headers.emplace_back(entry.headers.begin(), entry.headers.end());
+      kept = headers.back();
+    }
+    records.push_back(NewRecord{sink.topic,
+                                partition_for(sink, entry, publication.sinks->partition), entry.key,
+                                entry.value, kept, entry.timestamp_ms});
+    return {};
+  };
+  for (const std::string_view chunk : publication.chunks) WEIR_CHECK(read_outbox(chunk, take));
+  return {};
+}
+
+Result<void> Publisher::send(std::span<const Publication> publications,
+                             const PendingPublication& any) {
   for (int attempt = 1;; ++attempt) {
     auto result = producer_->publish(publications);
     if (result || result.error().code != Errc::unavailable) return result;
@@ -132,7 +145,7 @@ Result<void> Publisher::publish_to_log(std::span<PendingPublication* const> wait
     // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
     // says which commit it has seen.
     WEIR_TRY(producer_, log_.open_producer(options_.group, options_.id));
-    WEIR_TRY(const bool seen, log_has_seen(*waiting.front()));
+    WEIR_TRY(const bool seen, log_has_seen(any));
     if (seen) return {};
   }
 }

@@ -73,8 +73,13 @@ class Publisher {
  private:
   explicit Publisher(Log& log, Options options);
   void run();
-  Result<void> publish(std::span<PendingPublication* const> waiting);
-  Result<void> publish_to_log(std::span<PendingPublication* const> waiting);
+  std::vector<Result<void>> publish(std::span<PendingPublication* const> waiting);
+  /// The records of one outbox for the log. Their headers lie in `headers`.
+  static Result<void> read_records(const PendingPublication& publication,
+                                   std::vector<NewRecord>& records,
+                                   std::vector<std::vector<Header>>& headers);
+  /// One transaction. `any`: one of its publications, by which the log tells whether it happened.
+  Result<void> send(std::span<const Publication> publications, const PendingPublication& any);
   Result<bool> log_has_seen(const PendingPublication& publication);
   void step(std::string_view name) {
     if (options_.after_step) options_.after_step(name);

@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 
+#include <latch>
+
 #include "log/memory_log.hpp"
 #include "publish/commit_id.hpp"
 
@@ -115,6 +117,44 @@ TEST_CASE("publisher: features for a sink that is gone are an error that names i
 
   REQUIRE_FALSE(result.has_value());
   CHECK(result.error().message.find("\"features\"") != std::string::npos);
+}
+
+TEST_CASE("publisher: a publication that fails takes none with it that goes out beside it") {
+  Fixture fixture;
+  REQUIRE(fixture.log.create_topic("in2", 1).has_value());
+  REQUIRE(fixture.log.create_topic("in3", 1).has_value());
+  fixture.outbox.append({.key = "ana", .value = "1"});
+  PendingPublication first = fixture.pending(1);
+  TaskSinks no_sinks;
+  PendingPublication bad = fixture.pending(1);
+  bad.inputs = {{"in2", 0}};
+  bad.sinks = &no_sinks;
+  PendingPublication good = fixture.pending(1);
+  good.inputs = {{"in3", 0}};
+
+  // The thread is held in the first publication until the others wait for one transaction.
+  std::latch first_is_out(1);
+  std::latch others_wait(1);
+  auto publisher = Publisher::open(
+      fixture.log,
+      {.group = "app", .id = "0", .own_thread = true, .after_step = [&](std::string_view step) {
+         if (step != "publish") return;
+         if (first_is_out.try_wait()) return;
+         first_is_out.count_down();
+         others_wait.wait();
+       }});
+  REQUIRE(publisher.has_value());
+  (*publisher)->submit(first);
+  first_is_out.wait();
+  (*publisher)->submit(bad);
+  (*publisher)->submit(good);
+  others_wait.count_down();
+
+  CHECK((*publisher)->wait(first).has_value());
+  CHECK_FALSE((*publisher)->wait(bad).has_value());
+  CHECK((*publisher)->wait(good).has_value());
+  CHECK(fixture.published() == 2);
+  CHECK_FALSE(fixture.log.committed("app", {"in2", 0})->has_value());
 }
 
 }  // namespace weir::host
