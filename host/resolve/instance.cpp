@@ -121,9 +121,14 @@ Result<std::string_view> ResolverInstance::save(const weir_state* state, std::st
   weir_bytes bytes = absent_bytes;
   const weir_status status = slots_->state_save(instance_, state, &bytes, &call_.abi);
   if (status != WEIR_OK) {
-    return host::error(call_.limit_hit ? Errc::refused : Errc::internal,
-                       "resolver {} cannot save the State of key \"{}\": {}", manifest_->name,
-                       printable(key), reason_or(call_, "it gives no reason"));
+    if (call_.limit_hit) {
+      return host::error(Errc::refused,
+                         "resolver {} cannot save the State of key \"{}\": {}; make the resolver "
+                         "keep less for a key, or spread it over several keys",
+                         manifest_->name, printable(key), reason_or(call_, "it is too large"));
+    }
+    return host::error(Errc::internal, "resolver {} cannot save the State of key \"{}\": {}",
+                       manifest_->name, printable(key), reason_or(call_, "it gives no reason"));
   }
   return from_abi(bytes);
 }

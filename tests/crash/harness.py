@@ -6,6 +6,7 @@ import json
 import os
 import pathlib
 import random
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -26,6 +27,14 @@ def seeded():
     seed = int(os.environ.get("WEIR_SEED") or random.SystemRandom().getrandbits(32))
     print(f"WEIR_SEED={seed}", flush=True)
     return random.Random(seed)
+
+
+def memory_directory(bytes_needed):
+    """A memory file system with room, else None: the usual temporary directory."""
+    try:
+        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > bytes_needed else None
+    except OSError:
+        return None
 
 
 def murmur2(key):

@@ -16,7 +16,6 @@ import copy
 import itertools
 import json
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -24,7 +23,8 @@ import time
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
-from harness import App, Ledger, bytes_of, entry_of, partition_of, was_killed  # noqa: E402
+from harness import (App, Ledger, bytes_of, entry_of, memory_directory,  # noqa: E402
+                     partition_of, was_killed)
 
 PARTITIONS = 3
 OUT_PARTITIONS = 2
@@ -229,7 +229,7 @@ def check_all(ledger, output):
 class KillTest:
     def __init__(self):
         self.rng = harness.seeded()
-        self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)), memory_directory())
+        self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)), memory_directory(1 << 30))
         self.input = Input(self.rng)
         self.output = Output(self.app)
 
@@ -414,14 +414,6 @@ class Paused:
 
 def subprocess_null():
     return harness.subprocess.DEVNULL
-
-
-def memory_directory():
-    """A memory file system with room, else the usual temporary directory."""
-    try:
-        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > 2**30 else None
-    except OSError:
-        return None
 
 
 def main():

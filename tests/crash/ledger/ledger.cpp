@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <fstream>
 #include <stdexcept>
 #include <string>
 #include <string_view>
@@ -41,7 +42,10 @@ weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entr
   if (action == "reject") return weir::Reject("rejected " + posting.id());
   if (action == "throw") throw std::runtime_error("threw at " + posting.id());
   if (action == "fatal") return weir::Fatal("fatal at " + posting.id());
-  if (action == "wait") std::this_thread::sleep_for(std::chrono::seconds(posting.amount()));
+  if (action == "wait") {
+    std::ofstream(posting.id()) << "waiting";  // tells the test that the call has begun
+    std::this_thread::sleep_for(std::chrono::seconds(posting.amount()));
+  }
   return {};
 }
 
