@@ -45,7 +45,7 @@ Result<LiveState*> LiveStates::touch(std::string_view key, std::size_t key_hash)
 }
 
 Result<void> LiveStates::touch(LiveState& live) {
-  if (live.touched && live.state != nullptr) return {};
+  if (live.ready()) return {};
   if (!live.touched) {
     live.touched = true;
     touched_.push_back(&live);

@@ -44,6 +44,9 @@ struct alignas(64) LiveState {
   std::uint64_t charged = 0;      ///< what it counts for in the estimate
   XXH128_hash_t digest{};         ///< of the stored bytes
   std::string saved_base;
+
+  /// Is it loaded, and listed for the next commit?
+  bool ready() const { return touched && state != nullptr; }
 };
 
 /// The States of one resolver in one task that are live in the plugin.

@@ -271,14 +271,21 @@ void Task::find_states(Stage& stage, std::span<const weir_record> records) {
 
 Result<void> Task::resolve(std::span<const Record> records) {
   Flow flow = Flow::go_on;
+  OutboxWriter::Position sent;
+  Counters counted;
   for (std::uint32_t i = 0; i < records.size(); ++i) {
-    const OutboxWriter::Position sent = outbox_.position();
-    const Counters counted = counters_;
+    // Only a resolver before the one that stops can have left something to take back.
+    if (stages_.size() > 1) {
+      sent = outbox_.position();
+      counted = counters_;
+    }
     WEIR_TRY(flow, resolve_record(records, i));
     if (flow != Flow::go_on) {
-      WEIR_CHECK(undo_record(records[i]));
-      outbox_.truncate(sent);
-      counters_ = counted;
+      if (stages_.size() > 1) {
+        WEIR_CHECK(undo_record(records[i]));
+        outbox_.truncate(sent);
+        counters_ = counted;
+      }
       next_offset_ = records[i].offset;
       break;
     }
@@ -395,7 +402,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
     live = found.live;
     if (live == nullptr) {
       WEIR_TRY(live, stage.live->touch(key, found.hash));
-    } else {
+    } else if (!live->ready()) {
       WEIR_CHECK(stage.live->touch(*live));
     }
   }
@@ -411,7 +418,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
       if (stage.instance->call().discard) stage.live->discard(*live);
     }
     ++counters_.resolved;
-    WEIR_CHECK(emit(stage, key, event_time_ms));
+    if (!stage.instance->call().features.empty()) WEIR_CHECK(emit(stage, key, event_time_ms));
     return Flow::go_on;
   }
 
@@ -456,10 +463,10 @@ Result<void> Task::undo_record(const Record& record) {
 Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* stage,
                            std::string_view reason) {
   const auto index = static_cast<std::size_t>(kind);
-  ++counters_.set_aside[index];
   const TaskSource& source = options_.source;
   switch (source.policies[index]) {
     case Policy::drop:
+      ++counters_.set_aside[index];
       return Flow::go_on;
     case Policy::halt:
       pending_halt_ =
@@ -473,6 +480,7 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* sta
       break;
   }
 
+  ++counters_.set_aside[index];
   ++counters_.dead_letters;
   const std::string partition = std::to_string(source.input.partition);
   const std::string offset = std::to_string(record.offset);

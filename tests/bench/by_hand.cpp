@@ -31,7 +31,8 @@ namespace weir::host::bench {
 
 namespace {
 
-constexpr std::uint64_t commit_records_default = 200'000;
+constexpr std::uint64_t commit_records_default = 100'000'000;
+constexpr std::size_t commit_bytes_max = std::size_t{1} << 30;
 constexpr std::int64_t never_ms = std::int64_t{1} << 40;
 constexpr std::size_t outbox_chunk_bytes = std::size_t{256} << 10;
 
@@ -248,7 +249,7 @@ class ByHand {
       handle(records);
       open_records += records.size();
       const std::int64_t now_ms = clock_.steady_ms();
-      if (open_records >= commit_records_ || outbox_.bytes() >= (std::size_t{64} << 20) ||
+      if (open_records >= commit_records_ || outbox_.bytes() >= commit_bytes_max ||
           now_ms - open_since_ms >= commit_ms_) {
         commit();
         open_since_ms = now_ms;

@@ -22,9 +22,10 @@ std::int64_t now_ns(clockid_t clock) {
 }
 
 std::string yaml(const Setting& setting, const Case& one, int number) {
-  const std::string commit = setting.commit_records == 0
-                                 ? fmt::format("interval: {}ms", one.commit_ms)
-                                 : fmt::format("interval: 1h, records: {}", setting.commit_records);
+  const std::string commit =
+      setting.commit_records == 0
+          ? fmt::format("interval: {}ms, records: 100000000, bytes: 1GiB", one.commit_ms)
+          : fmt::format("interval: 1h, records: {}", setting.commit_records);
   std::string text = fmt::format(
       "app: bench-{0}\n"
       "plugins: [\"{1}\"]\n"
