@@ -82,8 +82,10 @@ Runs measure(const Options& options, const Case& one, int& number) {
     }
   }
   if (!runs.host.empty()) {
-    runs.plugin =
-        in_child([&] { return run_plugin_alone(options.setting, one, runs.host.front().commits); });
+    runs.plugin = in_child([&] {
+      return run_plugin_alone(options.setting, one,
+                              runs.host.front().records / runs.host.front().commits);
+    });
   }
   return runs;
 }

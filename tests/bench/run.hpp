@@ -28,11 +28,12 @@ Measured run_host(const Setting& setting, const Case& one, int number);
 Measured run_by_hand(const Setting& setting, const Case& one, int number);
 
 /// CPU nanoseconds a record that the plugin's own slots take over the same records, called in a
-/// tight loop; `commits`: how often the States of all keys touched since the last are saved.
+/// tight loop; every `records_a_commit` the States of all keys touched since then are saved.
 struct PluginShare {
   double prepare = 0, resolve = 0, load = 0, save = 0;
 };
-PluginShare run_plugin_alone(const Setting& setting, const Case& one, std::uint64_t commits);
+PluginShare run_plugin_alone(const Setting& setting, const Case& one,
+                             std::uint64_t records_a_commit);
 
 /// CPU time of the calling thread, and of the process, in nanoseconds.
 std::int64_t thread_cpu_ns();

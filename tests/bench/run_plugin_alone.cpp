@@ -120,7 +120,8 @@ class Alone {
 
 }  // namespace
 
-PluginShare run_plugin_alone(const Setting& setting, const Case& one, std::uint64_t commits) {
+PluginShare run_plugin_alone(const Setting& setting, const Case& one,
+                             std::uint64_t records_a_commit) {
   const auto log = open_log(setting);
   const auto plugin = or_fail(Plugin::load(plugin_path(one), setting.directory / "plugins"));
   PluginShare share;
@@ -131,8 +132,6 @@ PluginShare run_plugin_alone(const Setting& setting, const Case& one, std::uint6
         or_fail(make_decoder({.kind = one.format}, plugin->message(one.message()))), false,
         {one.topic(), 0});
     const auto reader = or_fail(log->open_reader({one.topic(), 0}, 0));
-    const std::uint64_t records_a_commit =
-        setting.record_count / std::max<std::uint64_t>(commits, 1);
     std::uint64_t open = 0;
     Arena arena;
     DecodedRecords decoded;
