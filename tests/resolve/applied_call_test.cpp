@@ -19,7 +19,7 @@ std::optional<std::string> owned(weir_bytes bytes) {
   return std::string(from_abi(bytes));
 }
 
-TEST_CASE("a kept record comes back as it was, whatever is absent or empty in it") {
+TEST_CASE("a kept record comes back as it was whatever is absent or empty in it") {
   const std::vector<std::optional<std::string>> texts{std::nullopt, "", "ana",
                                                       std::string(300, 'x')};
   const std::string topic = "visits";
@@ -53,7 +53,7 @@ TEST_CASE("a kept record comes back as it was, whatever is absent or empty in it
   }
 }
 
-TEST_CASE("calls of a key hang together, the newest first") {
+TEST_CASE("calls of a key hang together with the newest first") {
   Arena arena;
   weir_record record{};
   record.offset = 1;

@@ -28,7 +28,7 @@ std::vector<std::string> sorted(std::vector<std::string> keys) {
   return keys;
 }
 
-TEST_CASE("keys come in the order of their bytes, also where one is the start of another") {
+TEST_CASE("keys come in the order of their bytes even where one is the start of another") {
   using namespace std::string_literals;
   const std::vector<std::vector<std::string>> cases{
       {},
