@@ -23,7 +23,11 @@ constexpr int settings_tries = 64;
 /// Loading again and again: the first rounds fill caches, the others must not need more memory.
 constexpr int load_rounds = 100;
 constexpr int load_rounds_warm = 20;
-constexpr std::int64_t heap_growth_max = 256;           // bytes a round
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::int64_t heap_growth_max = 4096;  // a sanitizer books every load on the heap
+#else
+constexpr std::int64_t heap_growth_max = 256;  // bytes a round
+#endif
 constexpr std::int64_t resident_growth_max = 16 << 10;  // bytes a round; for what mmap() gave
 
 /// A seed of its own for each use, so that checks do not depend on each other.
