@@ -72,6 +72,7 @@ Go on with:
   $weir state list -c $app
   $weir consume earthquake-summaries -c $app --limit 3
   $weir validate -c $app
+  $weir plugin inspect $(shown "$directory/earthquakes.so")
   # the same week once more, counted on top of the first:
   $weir produce earthquakes -c $app $(shown "$data")
   $weir run -c $app --until-end
