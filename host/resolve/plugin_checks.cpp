@@ -24,7 +24,7 @@ constexpr int settings_tries = 64;
 constexpr int load_rounds = 100;
 constexpr int load_rounds_warm = 20;
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::int64_t heap_growth_max = 900;  // a sanitizer books every load on the heap
+constexpr std::int64_t heap_growth_max = 1000;  // a sanitizer books every load on the heap
 #else
 constexpr std::int64_t heap_growth_max = 256;  // bytes a round
 #endif
