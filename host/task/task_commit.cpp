@@ -1,0 +1,155 @@
+// The second half of the path: commit and publish.
+#include <algorithm>
+#include <limits>
+#include <random>
+
+#include "task/task.hpp"
+
+namespace weir::host {
+
+namespace {
+
+std::uint64_t random_nonce() {
+  std::random_device device;
+  return (std::uint64_t{device()} << 32) | device();
+}
+
+}  // namespace
+
+bool Task::commit_due(std::int64_t now_ms) {
+  if (next_offset_ == committed_offset_) return false;
+  const bool must = open_records_ >= options_.commit_records ||
+                    open_arena_.bytes() + outbox_.bytes() >= options_.commit_bytes ||
+                    std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) {
+                      return stage.live != nullptr && stage.live->over_limit();
+                    });
+  if (must) return true;
+  if (open_records_ == 0) return false;  // only a gap was passed; the next commit tells it
+  // A commit would have to wait for the one on its way out: go on with records meanwhile.
+  if (publishing_ && !ports_.publisher.is_done(*publishing_)) return false;
+  return now_ms - open_since_ms_ >= options_.commit_interval_ms;
+}
+
+std::int64_t Task::next_deadline_ms() const {
+  std::int64_t deadline = std::numeric_limits<std::int64_t>::max();
+  if (open_records_ > 0) deadline = open_since_ms_ + options_.commit_interval_ms;
+  if (retry_offset_ >= 0) deadline = std::min(deadline, retry_at_ms_);
+  return deadline;
+}
+
+Result<void> Task::commit() {
+  WEIR_CHECK(await_publication());
+
+  std::vector<StateChange> states;
+  std::vector<std::vector<LiveStates::Change>> changes(stages_.size());
+  std::vector<std::size_t> order(stages_.size());
+  for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+  std::sort(order.begin(), order.end(),
+            [&](std::size_t a, std::size_t b) { return stages_[a].id < stages_[b].id; });
+  save_arena_.reset();
+  for (const std::size_t i : order) {
+    Stage& stage = stages_[i];
+    if (stage.live == nullptr) continue;
+    WEIR_TRY(changes[i], stage.live->changes(save_arena_));
+    for (const LiveStates::Change& change : changes[i]) {
+      states.push_back({stage.id, change.live->key, change.bytes});
+    }
+  }
+  step("save");
+
+  const std::vector<std::string_view> chunks = outbox_.chunks();
+  const v1::Head head = next_head();
+  WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks}));
+  outbox_stored_ = !chunks.empty();
+  step("commit");
+
+  for (std::size_t i = 0; i < stages_.size(); ++i) {
+    if (stages_[i].live != nullptr) stages_[i].live->committed(changes[i]);
+  }
+  ++counters_.commits;
+  open_arena_.reset();
+  open_records_ = 0;
+  committed_offset_ = next_offset_;
+  if (!chunks.empty()) {
+    std::swap(outbox_, publishing_outbox_);
+    publishing_.emplace();
+    publishing_->task = options_.name;
+    publishing_->sinks = &options_.sinks;
+    publishing_->inputs = {options_.source.input};
+    publishing_->next_offsets = {committed_offset_};
+    publishing_->id = head.commit();
+    if (head.published_before().sequence() != 0) publishing_->before = head.published_before();
+    publishing_->chunks = publishing_outbox_.chunks();
+    ports_.publisher.submit(*publishing_);
+    step("submit");
+  }
+  return {};
+}
+
+v1::Head Task::next_head() {
+  v1::Head head;
+  const std::optional<v1::Head>& last = store_->head();
+  v1::CommitId& id = *head.mutable_commit();
+  id.set_lineage(store_->lineage());
+  id.set_sequence(last ? last->commit().sequence() + 1 : 1);
+  id.set_nonce(random_nonce());
+  if (!outbox_.empty()) {
+    *head.mutable_published() = id;
+    if (last && last->has_published()) *head.mutable_published_before() = last->published();
+  } else if (last) {
+    if (last->has_published()) *head.mutable_published() = last->published();
+    if (last->has_published_before()) *head.mutable_published_before() = last->published_before();
+  }
+  v1::Input& input = *head.add_inputs();
+  input.set_topic(options_.source.input.topic);
+  input.set_partition(options_.source.input.partition);
+  input.set_next_offset(next_offset_);
+  input.set_partition_count(options_.source.partition_count);
+  input.set_topic_identity(options_.source.topic_identity);
+  for (const auto& [name, sink] : options_.sinks.lines) {
+    if (sink->position() < 0) continue;
+    v1::SinkCursor& cursor = *head.add_sinks();
+    cursor.set_sink(name);
+    cursor.set_position(sink->position());
+  }
+  return head;
+}
+
+Result<void> Task::await_publication() {
+  if (!publishing_) return {};
+  const Result<void> result = ports_.publisher.wait(*publishing_);
+  publishing_.reset();
+  publishing_outbox_.clear();
+  return result;
+}
+
+Result<void> Task::finish_commits() {
+  if (next_offset_ != committed_offset_) WEIR_CHECK(commit());
+  return await_publication();
+}
+
+bool Task::commit_and_wait() {
+  if (halted_) return false;
+  if (auto done = finish_commits(); !done) halt(std::move(done).error());
+  return !halted_;
+}
+
+bool Task::finish() {
+  if (!commit_and_wait()) return false;
+  if (!outbox_stored_) return true;
+  // An empty commit: its outbox replaces the one that is out, its head knows how far the sinks are.
+  if (auto done = store_->commit({.head = next_head(), .states = {}, .outbox = {}}); !done) {
+    halt(std::move(done).error());
+    return false;
+  }
+  outbox_stored_ = false;
+  step("acknowledge");
+  return true;
+}
+
+void Task::halt(Error error) {
+  ports_.logger.error("task", "task {} halted: {}", options_.name, error.message);
+  halted_ = std::move(error);
+}
+
+}  // namespace weir::host

@@ -1,0 +1,186 @@
+// How a task opens: where it stands, whether its States fit the plugins, what the last run left.
+#include <algorithm>
+
+#include <google/protobuf/descriptor.h>
+
+#include "publish/commit_id.hpp"
+#include "task/task.hpp"
+
+namespace weir::host {
+
+namespace {
+
+class StoredStates final : public CommittedStates {
+ public:
+  StoredStates(TaskStore& store, ResolverId id) : store_(store), id_(id) {}
+
+  Result<std::optional<State>> get(std::string_view key) override {
+    WEIR_TRY(const auto stored, store_.get(id_, key));
+    if (!stored) return std::optional<State>{};
+    return std::optional<State>(State{stored->bytes, stored->state_version});
+  }
+
+ private:
+  TaskStore& store_;
+  ResolverId id_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Task>> Task::open(TaskOptions options, TaskPorts ports) {
+  std::unique_ptr<Task> self(new Task(std::move(options), ports));
+  if (auto started = self->start(); !started) {
+    return host::error(started.error().code, "task {}: {}", self->name(), started.error().message);
+  }
+  return self;
+}
+
+Task::Task(TaskOptions options, TaskPorts ports)
+    : options_(std::move(options)),
+      ports_(ports),
+      outbox_(options_.sink_names),
+      publishing_outbox_(options_.sink_names) {}
+
+Task::~Task() {
+  if (publishing_) (void)ports_.publisher.wait(*publishing_);
+}
+
+Result<void> Task::start() {
+  WEIR_TRY(store_, TaskStore::open(options_.store));
+  WEIR_TRY(next_offset_, start_offset());
+  WEIR_CHECK(open_resolvers());
+  WEIR_CHECK(recover());
+  if (!store_->head()) {
+    // The first start decides where the task begins, also if no record comes before the next one.
+    WEIR_CHECK(store_->commit({.head = next_head(), .states = {}, .outbox = {}}));
+  }
+  committed_offset_ = next_offset_;
+  WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, next_offset_));
+  return {};
+}
+
+Result<std::int64_t> Task::start_offset() {
+  const TaskSource& source = options_.source;
+  WEIR_TRY(const OffsetRange range, ports_.log.offsets(source.input));
+  if (!store_->head()) {
+    switch (source.start.kind) {
+      case StartPosition::Kind::earliest:
+        return range.begin;
+      case StartPosition::Kind::latest:
+        return range.end;
+      case StartPosition::Kind::time:
+        return ports_.log.offset_at(source.input, source.start.time_ms);
+    }
+  }
+  const v1::Input& input = store_->head()->inputs(0);
+  const auto refuse = [&](std::string what, std::string_view way_out) {
+    return error(Errc::refused, "{}; {}", what, way_out);
+  };
+  if (input.topic() != source.input.topic) {
+    return refuse(fmt::format("source {} reads topic {}, its State comes from topic {}",
+                              source.name, source.input.topic, input.topic()),
+                  "give the new topic a source of its own, or start with a new state directory");
+  }
+  if (input.partition_count() != source.partition_count) {
+    return refuse(fmt::format("topic {} has {} partitions, the State was made with {}",
+                              input.topic(), source.partition_count, input.partition_count()),
+                  "keys would change their task: start with a new state directory");
+  }
+  if (input.topic_identity() != source.topic_identity) {
+    return refuse(
+        fmt::format("topic {} was deleted and made again since the last run", input.topic()),
+        "its records are others: start with a new state directory");
+  }
+  if (input.next_offset() < range.begin || input.next_offset() > range.end) {
+    return refuse(
+        fmt::format("topic {} partition {} holds offsets {} to {}, the State goes on at {}",
+                    input.topic(), input.partition(), range.begin, range.end, input.next_offset()),
+        "the records in between are gone: restore the log, or start with a new state "
+        "directory");
+  }
+  return input.next_offset();
+}
+
+Result<void> Task::open_resolvers() {
+  std::vector<ResolverSchema> schemas;
+  for (TaskResolver& resolver : options_.resolvers) {
+    const Manifest::Resolver& manifest = *resolver.plugin->manifest().find(resolver.resolver);
+    schemas.push_back(ResolverSchema{
+        resolver.name, resolver.renamed_from, resolver.use, resolver.plugin->manifest().version,
+        manifest.state_type.empty() ? nullptr : resolver.plugin->message(manifest.state_type),
+        manifest.state_version});
+  }
+  const v1::Head here = next_head();
+  const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());
+  WEIR_TRY(const auto ids, store_->register_resolvers(schemas, inputs));
+  for (const std::string& note : store_->notes()) {
+    ports_.logger.info("commit", "task {}: {}", options_.name, note);
+  }
+
+  std::vector<std::string> decoder_types;
+  for (std::size_t i = 0; i < options_.resolvers.size(); ++i) {
+    TaskResolver& resolver = options_.resolvers[i];
+    Stage stage;
+    stage.resolver = &resolver;
+    stage.id = ids[i];
+    WEIR_TRY(stage.instance,
+             ResolverInstance::create(resolver.plugin, resolver.resolver, resolver.settings));
+    if (!stage.instance->stateless()) {
+      stage.committed = std::make_unique<StoredStates>(*store_, stage.id);
+      stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);
+    }
+    // Two resolvers of one plugin that take the same type share one decoding.
+    const std::string& type = stage.instance->manifest().message_type;
+    const std::string decoder_key = type.empty() ? "" : resolver.plugin->file().sha256 + type;
+    const auto known = std::find(decoder_types.begin(), decoder_types.end(), decoder_key);
+    stage.decoded = static_cast<std::size_t>(known - decoder_types.begin());
+    if (known == decoder_types.end()) {
+      decoder_types.push_back(decoder_key);
+      decoders_.push_back(std::make_unique<SourceDecoder>(std::move(resolver.decoder), type.empty(),
+                                                          options_.source.input));
+    }
+    stages_.push_back(std::move(stage));
+  }
+  decoded_.resize(decoders_.size());
+  return {};
+}
+
+Result<void> Task::recover() {
+  WEIR_TRY(const auto mark, ports_.log.committed(options_.app, options_.source.input));
+  const auto seen = mark ? parse_metadata(mark->metadata) : std::nullopt;
+  if (mark && !seen) {
+    return error(
+        Errc::refused,
+        "the log holds a mark \"{}\" for this app that Weir did not write; use another app "
+        "name",
+        mark->metadata);
+  }
+  WEIR_TRY(const Recovery recovery, reconcile(store_->head(), seen));
+  if (!store_->head()) return {};
+
+  for (const v1::SinkCursor& cursor : store_->head()->sinks()) {
+    const auto sink = options_.sinks.lines.find(cursor.sink());
+    if (sink != options_.sinks.lines.end()) WEIR_CHECK(sink->second->restore(cursor.position()));
+  }
+  WEIR_TRY(const auto chunks, store_->outbox());
+  if (chunks.empty()) return {};
+  outbox_stored_ = true;
+  const std::vector<std::string_view> views(chunks.begin(), chunks.end());
+  if (recovery == Recovery::nothing_pending) {
+    return Publisher::write_lines(options_.sinks, views);
+  }
+  ports_.logger.info("publish", "task {}: publishing commit {} of the last run", options_.name,
+                     store_->head()->commit().sequence());
+  PendingPublication pending;
+  pending.task = options_.name;
+  pending.sinks = &options_.sinks;
+  pending.inputs = {options_.source.input};
+  pending.next_offsets = {next_offset_};
+  pending.id = store_->head()->commit();
+  if (seen) pending.before = *seen;
+  pending.chunks = views;
+  ports_.publisher.submit(pending);
+  return ports_.publisher.wait(pending);
+}
+
+}  // namespace weir::host
