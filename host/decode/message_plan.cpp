@@ -239,6 +239,11 @@ Result<void> PlanSet::fill(MessagePlan& plan, const std::vector<std::string>& re
   bits += message.real_oneof_decl_count();
   plan.mark_words = (bits + 63) / 64;
 
+  add_names(plan);
+  return {};
+}
+
+void PlanSet::add_names(MessagePlan& plan) {
   // JSON names first: where one field's JSON name is another's own name, the JSON name wins.
   plan.names.reserve(2 * plan.fields.size());
   for (const bool json : {true, false}) {
@@ -248,7 +253,6 @@ Result<void> PlanSet::fill(MessagePlan& plan, const std::vector<std::string>& re
       if (!plan.by_name.emplace(text, &plan.names.back()).second) plan.names.pop_back();
     }
   }
-  return {};
 }
 
 Result<FieldPlan> PlanSet::field(const FieldDescriptor& descriptor,

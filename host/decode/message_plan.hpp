@@ -133,6 +133,7 @@ class PlanSet {
   Result<const MessagePlan*> plan(const google::protobuf::Descriptor& message,
                                   const std::vector<std::string>& required);
   Result<void> fill(MessagePlan& plan, const std::vector<std::string>& required);
+  static void add_names(MessagePlan& plan);
   Result<FieldPlan> field(const google::protobuf::FieldDescriptor& descriptor,
                           const std::vector<std::string>& required);
   const EnumPlan* enumeration(const google::protobuf::EnumDescriptor& descriptor);

@@ -1,6 +1,7 @@
 #include "resolve/live_states.hpp"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/bytes.hpp"
 #include "resolve/key_order.hpp"
@@ -26,6 +27,24 @@ LiveStates::LiveStates(ResolverInstance& instance, CommittedStates& committed, L
 LiveStates::~LiveStates() {
   repeat_run_.release();
   for (auto& entry : states_) unload(*entry.second);
+}
+
+void LiveStates::find(std::span<Wanted> wanted) {
+  if (hints_.size() < 2 * states_.size()) hints_.assign(std::bit_ceil(4 * states_.size()), nullptr);
+  if (hints_.empty()) return;  // nothing is live
+  for (const Wanted& one : wanted) __builtin_prefetch(&hint(one.hash));
+  for (Wanted& one : wanted) {
+    one.live = hint(one.hash);
+    __builtin_prefetch(one.live);
+  }
+  for (Wanted& one : wanted) {
+    if (one.live == nullptr || one.live->key != one.key) {
+      one.live = find(one.key, one.hash);
+      if (one.live == nullptr) continue;
+      hint(one.hash) = one.live;
+    }
+    __builtin_prefetch(one.live->state, /*for writing*/ 1);
+  }
 }
 
 Result<LiveState*> LiveStates::touch(std::string_view key, std::size_t key_hash) {
@@ -241,7 +260,9 @@ void LiveStates::charge(LiveState& live, std::uint64_t serialized_bytes) {
 void LiveStates::forget(LiveState& live) {
   unload(live);
   estimated_bytes_ -= live.charged;
-  states_.erase(std::string_view(live.key));
+  const std::size_t key_hash = hash(live.key);
+  if (!hints_.empty() && hint(key_hash) == &live) hint(key_hash) = nullptr;
+  states_.erase(std::string_view(live.key), key_hash);
 }
 
 }  // namespace weir::host

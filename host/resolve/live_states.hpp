@@ -87,11 +87,15 @@ class LiveStates {
   /// Makes sure that `live` is loaded and listed.
   Result<void> touch(LiveState& live);
 
-  /// Asks for the memory of those States that the next calls need; null ones are not live. Looked
-  /// up for many records at once, the waiting for memory overlaps.
-  static void prefetch(const LiveState* live) {
-    if (live != nullptr) __builtin_prefetch(live->state, /*for writing*/ 1);
-  }
+  /// What a run of records asks for, and what is there.
+  struct Wanted {
+    std::string_view key;  ///< empty: nothing
+    std::size_t hash = 0;  ///< hash(key)
+    LiveState* live = nullptr;
+  };
+  /// Sets `live` where the key's State is live. The States lie all over the memory: here the
+  /// processor waits for many of them at a time.
+  void find(std::span<Wanted> wanted);
 
   /// The call for `record` succeeded. A copy of the record goes to `arena`, which lives until
   /// committed().
@@ -151,11 +155,15 @@ class LiveStates {
   void charge(LiveState& live, std::uint64_t serialized_bytes);
   void forget(LiveState& live);
   void evict();
+  LiveState*& hint(std::size_t key_hash) { return hints_[key_hash & (hints_.size() - 1)]; }
 
   ResolverInstance& instance_;
   CommittedStates& committed_;
   Limits limits_;
   Map states_;  // keys point into their LiveState
+  /// By hash, the State that was found there last, or null. Unlike the map's buckets, its places
+  /// are known without a look, and so can be asked for ahead. Never points to a State that is gone.
+  std::vector<LiveState*> hints_;
   std::vector<LiveState*> touched_;
   std::uint32_t commit_ = 0;  // counts commits, for the order of last use
   std::uint64_t estimated_bytes_ = 0;

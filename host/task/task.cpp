@@ -63,20 +63,17 @@ Result<void> Task::prepare() {
   return {};
 }
 
-// All keys of a fetch before the first call: the States are all over the memory, and in a loop
-// without calls in between the processor waits for many of them at a time.
 void Task::find_states(Stage& stage, std::span<const weir_record> records) {
   const std::span<const weir_prepared> prepared = stage.run.records();
-  stage.found.resize(records.size());
+  stage.states.resize(records.size());
   for (std::size_t i = 0; i < records.size(); ++i) {
     const bool extracted = (prepared[i].flags & WEIR_PREPARED_KEY) != 0;
     const bool wanted = prepared[i].verdict == WEIR_OK;
     const std::string_view key =
         wanted ? from_abi(extracted ? prepared[i].key : records[i].key) : std::string_view{};
-    stage.found[i] = {key, LiveStates::hash(key), nullptr};
+    stage.states[i] = {key, LiveStates::hash(key), nullptr};
   }
-  for (Stage::Found& found : stage.found) found.live = stage.live->find(found.key, found.hash);
-  for (const Stage::Found& found : stage.found) LiveStates::prefetch(found.live);
+  stage.live->find(stage.states);
 }
 
 Result<void> Task::resolve(std::span<const Record> records) {
@@ -208,7 +205,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
                         printable(key), home, source.input.partition));
       }
     }
-    const Stage::Found& found = stage.found[at];
+    const LiveStates::Wanted& found = stage.states[at];
     live = found.live;
     if (live == nullptr) {
       WEIR_TRY(live, stage.live->touch(key, found.hash));

@@ -145,15 +145,10 @@ class Task {
     SourceDecoder* decoder = nullptr;
     std::size_t decoded = 0;  ///< index into decoded_
     PreparedRun run;
-    std::size_t next = 0;  ///< in run, while walking the records
-    struct Found {
-      std::string_view key;  ///< empty: the record has none that can be looked up
-      std::size_t hash = 0;
-      LiveState* live = nullptr;
-    };
-    std::vector<Found> found;         ///< beside run.records(): their States, as far as live
-    LiveState* applied = nullptr;     ///< by the current record
-    std::int64_t applied_offset = 0;  ///< that record's
+    std::size_t next = 0;                    ///< in run, while walking the records
+    std::vector<LiveStates::Wanted> states;  ///< beside run.records(), if there is State
+    LiveState* applied = nullptr;            ///< by the current record
+    std::int64_t applied_offset = 0;         ///< that record's
   };
   /// What the walk over a fetch does after a record.
   enum class Flow { go_on, come_again, halt };

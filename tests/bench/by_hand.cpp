@@ -252,7 +252,7 @@ class ByHand {
       if (open_records >= commit_records_ || outbox_.bytes() >= commit_bytes_max ||
           now_ms - open_since_ms >= commit_ms_) {
         commit();
-        open_since_ms = now_ms;
+        open_since_ms = clock_.steady_ms();  // as the host counts: from the first record on
         open_records = 0;
       }
     }
