@@ -34,8 +34,8 @@ SETTLE_EVERY = 45  # kills
 
 # step -> how often it may be reached before the kill. A slice gives each partition so many commits
 # that work is left when the last of these is reached.
-STEPS = {"fetch": 6, "decode": 6, "resolve": 6, "save": 6, "commit": 6, "submit": 6, "publish": 2,
-         "sinks": 2, "acknowledge": 2}
+STEPS = {"fetch": 6, "decode": 6, "prepare": 6, "resolve": 6, "save": 6, "commit": 6, "submit": 6,
+         "publish": 2, "sinks": 2, "acknowledge": 2}
 
 YAML = """
 app: crash
