@@ -18,13 +18,18 @@ std::uint64_t chained(std::uint64_t chain, std::string_view id) {
   return chain * 0x9e3779b97f4a7c15u + 1;
 }
 
+/// Hostile records bring amounts of any size.
+std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+
 /// Changes the State before it refuses, so that a trace of a failed call would show.
 weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entry>& entries,
                         weir::Out<Entry>& lines) {
   const std::string& action = posting.action();
   if (action == "skip") return weir::Skip();
   account.set_count(account.count() + 1);
-  account.set_sum(account.sum() + posting.amount());
+  account.set_sum(wrapping_sum(account.sum(), posting.amount()));
   account.set_chain(chained(account.chain(), posting.id()));
   if (action == "pad") {
     account.mutable_padding()->append(static_cast<std::size_t>(posting.pad()), 'x');
