@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "log/embedded_tables.hpp"
 #include "log/rules.hpp"
 
@@ -104,5 +106,27 @@ Result<std::vector<std::int64_t>> EmbeddedLog::append(std::span<const NewRecord>
 }
 
 void EmbeddedLog::wait_for_records(std::chrono::milliseconds timeout) { tables_->wait(timeout); }
+
+LogHealth EmbeddedLog::health() {
+  const LogEnvironment::Space space = tables_->environment()->space();
+  LogHealth out;
+  if (space.file_bytes > space.map_bytes / 10 * 9) {
+    out.trouble = fmt::format(
+        "the embedded log '{}' fills {} of the {} bytes that it can have; appends fail at the end, "
+        "and nothing is ever deleted: begin a new directory",
+        tables_->environment()->directory().string(), space.file_bytes, space.map_bytes);
+  }
+  out.figures.push_back({"weir_log_file_bytes",
+                         "Bytes of the embedded log's file in use",
+                         LogFigure::Kind::gauge,
+                         {},
+                         static_cast<double>(space.file_bytes)});
+  out.figures.push_back({"weir_log_map_bytes",
+                         "Bytes that the embedded log's file can have",
+                         LogFigure::Kind::gauge,
+                         {},
+                         static_cast<double>(space.map_bytes)});
+  return out;
+}
 
 }  // namespace weir::host

@@ -71,6 +71,7 @@ class EmbeddedLog final : public Log {
   Result<std::vector<std::int64_t>> append(std::span<const NewRecord> records) override;
   /// Other processes are noticed within 2 ms, this one at once.
   void wait_for_records(std::chrono::milliseconds timeout) override;
+  LogHealth health() override;
 
  private:
   explicit EmbeddedLog(std::shared_ptr<EmbeddedTables> tables);

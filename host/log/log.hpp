@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/bytes.hpp"
@@ -113,6 +114,28 @@ class Producer {
   virtual Result<void> publish(std::span<const Publication> publications) = 0;
 };
 
+/// One figure that a log keeps about itself. For the operator, who sees it as a metric.
+struct LogFigure {
+  enum class Kind { gauge, counter };
+  /// "weir_log_...", by Prometheus's rules: base units (seconds, bytes), a counter ends in _total.
+  /// Figures of one name have one kind and one help. host/docs/metrics.md has a row for each name.
+  std::string name;
+  std::string help;  ///< one sentence, without its full stop
+  Kind kind = Kind::gauge;
+  /// Of few values: broker, topic, partition. Equal names differ in them.
+  std::vector<std::pair<std::string, std::string>> labels;
+  double value = 0;
+};
+
+struct LogHealth {
+  /// false: as far as is known, nothing can be read or published now. The host is not ready then.
+  bool reachable = true;
+  /// What an operator should know, in one line that says what to do; empty: nothing. Also while the
+  /// log is reachable: one broker of three is away.
+  std::string trouble;
+  std::vector<LogFigure> figures;
+};
+
 /// Where records come from and go to. Every method may be called from any thread.
 class Log {
  public:
@@ -150,6 +173,10 @@ class Log {
   /// Returns when records may have arrived in any partition since the last call by this thread, or
   /// after `timeout`. May return early; is never late by more than a few milliseconds.
   virtual void wait_for_records(std::chrono::milliseconds timeout) = 0;
+
+  /// How the log is, as is known already: asks nobody and returns at once. Called about once a
+  /// second, together with offsets() of every partition that is read.
+  virtual LogHealth health() = 0;
 };
 
 }  // namespace weir::host

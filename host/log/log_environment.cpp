@@ -154,6 +154,14 @@ std::uint64_t LogEnvironment::last_transaction() const {
   return info.me_last_txnid;
 }
 
+LogEnvironment::Space LogEnvironment::space() const {
+  MDB_envinfo info{};
+  MDB_stat stat{};
+  mdb_env_info(env_, &info);
+  mdb_env_stat(env_, &stat);
+  return {info.me_mapsize, (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize};
+}
+
 Error LogEnvironment::error(int code, std::string_view doing) const {
   const std::string where = options_.directory.string();
   switch (code) {

@@ -43,6 +43,12 @@ class LogEnvironment {
   /// Number of the newest committed transaction, of any process. No system call, no lock.
   std::uint64_t last_transaction() const;
 
+  struct Space {
+    std::uint64_t map_bytes = 0;
+    std::uint64_t file_bytes = 0;  ///< up to the highest page ever used
+  };
+  Space space() const;
+
   /// What LMDB's `code` means for this log; `doing` completes "cannot ...".
   Error error(int code, std::string_view doing) const;
 

@@ -54,6 +54,7 @@ struct MemoryLog::Shared {
   std::map<std::string, Topic, std::less<>> topics;
   std::map<std::pair<std::string, TopicPartition>, Mark, std::less<>> marks;
   std::map<std::pair<std::string, std::string>, std::uint64_t> epochs;
+  LogHealth health;
   std::uint64_t publish_count = 0;
   std::map<std::uint64_t, PublishFault> faults;  // by publish_count
 
@@ -323,6 +324,16 @@ void MemoryLog::wait_for_records(std::chrono::milliseconds timeout) {
   std::uint64_t& seen = shared_->seen_changes[std::this_thread::get_id()];
   shared_->changed.wait_for(lock, timeout, [&] { return seen != shared_->change_count; });
   seen = shared_->change_count;
+}
+
+LogHealth MemoryLog::health() {
+  const std::lock_guard lock(shared_->mutex);
+  return shared_->health;
+}
+
+void MemoryLog::set_health(LogHealth health) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->health = std::move(health);
 }
 
 void MemoryLog::fail_publish(std::uint64_t nth, PublishFault fault) {

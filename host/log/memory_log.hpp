@@ -39,6 +39,7 @@ class MemoryLog final : public Log {
                                         const TopicPartition& input) override;
   Result<std::vector<std::int64_t>> append(std::span<const NewRecord> records) override;
   void wait_for_records(std::chrono::milliseconds timeout) override;
+  LogHealth health() override;
 
   /// How a publish() ends in Errc::unavailable. Its producer answers nothing else from then on.
   enum class PublishFault {
@@ -50,6 +51,9 @@ class MemoryLog final : public Log {
 
   /// `count` offsets without records at the end: what aborted transactions leave behind.
   Result<void> add_gap(const TopicPartition& partition, std::int64_t count);
+
+  /// What health() says from now on.
+  void set_health(LogHealth health);
 
   /// Deletes the records below `begin`, as retention does.
   Result<void> truncate(const TopicPartition& partition, std::int64_t begin);

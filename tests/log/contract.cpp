@@ -2,7 +2,9 @@
 
 #include <doctest/doctest.h>
 
+#include <cmath>
 #include <random>
+#include <set>
 #include <stdexcept>
 #include <thread>
 
@@ -99,6 +101,7 @@ void run_log_contract(LogFactory& factory) {
   check_publishing(factory);
   check_fencing(factory);
   check_waiting(factory);
+  check_health(factory);
 }
 
 void check_topics(LogFactory& factory) {
@@ -283,6 +286,30 @@ void check_waiting(LogFactory& factory) {
       }
     }
     CHECK(std::chrono::steady_clock::now() - start < factory.patience);
+  }
+}
+
+void check_health(LogFactory& factory) {
+  const auto log = factory.open();
+  const std::string name = factory.unique("health");
+  ok(log->create_topic(name, 1));
+  append_values(*log, {name, 0}, {"a"});
+
+  SUBCASE("a log that has just answered is reachable and its figures are well-formed metrics") {
+    const host::LogHealth health = log->health();
+    CHECK(health.reachable);
+    CHECK(health.trouble.empty());
+    std::set<std::pair<std::string, decltype(host::LogFigure::labels)>> seen;
+    for (const host::LogFigure& figure : health.figures) {
+      CAPTURE(figure.name);
+      CHECK(figure.name.starts_with("weir_log_"));
+      CHECK(figure.name.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_") ==
+            std::string::npos);
+      CHECK(figure.name.ends_with("_total") == (figure.kind == host::LogFigure::Kind::counter));
+      CHECK(!figure.help.empty());
+      CHECK(std::isfinite(figure.value));
+      CHECK(seen.emplace(figure.name, figure.labels).second);
+    }
   }
 }
 

@@ -54,6 +54,7 @@ void check_appending(LogFactory& factory);
 void check_publishing(LogFactory& factory);
 void check_fencing(LogFactory& factory);
 void check_waiting(LogFactory& factory);
+void check_health(LogFactory& factory);
 
 /// A record that owns what it holds.
 struct OwnedRecord {

@@ -391,4 +391,31 @@ TEST_CASE("embedded log: a record that is too large is refused before anything i
   CHECK(ok(log->offsets({"in", 0})).end == 0);
 }
 
+TEST_CASE("embedded log: a map that is nearly full is trouble before it is an error") {
+  const test::TempDir directory;
+  const auto log =
+      ok(EmbeddedLog::open({.directory = directory.path(), .map_bytes = std::uint64_t{1} << 20}));
+  ok(log->create_topic("in", 1));
+  const std::string value(50'000, 'v');
+  NewRecord record;
+  record.topic = "in";
+  record.value = value;
+  const auto figure = [&](std::string_view name) {
+    for (const LogFigure& one : log->health().figures) {
+      if (one.name == name) return one.value;
+    }
+    return -1.0;
+  };
+  const double before = figure("weir_log_file_bytes");
+  CHECK(log->health().trouble.empty());
+
+  std::string trouble;
+  while (trouble.empty() && log->append({&record, 1})) trouble = log->health().trouble;
+
+  CHECK(trouble.find("1048576 bytes") != std::string::npos);
+  CHECK(log->health().reachable);
+  CHECK(figure("weir_log_file_bytes") > before);
+  CHECK(figure("weir_log_map_bytes") == 1048576.0);
+}
+
 }  // namespace weir::host
