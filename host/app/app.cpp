@@ -152,8 +152,9 @@ Result<void> check_plugins(const Config& config) {
 Result<std::unique_ptr<Log>> open_app_log(const Config& config,
                                           const std::filesystem::path& state) {
   const config::v1::EmbeddedLog& log = config.app().log().embedded();
-  WEIR_TRY(auto opened,
-           EmbeddedLog::open({.directory = config.log_directory(state), .sync = log.sync()}));
+  WEIR_TRY(auto opened, EmbeddedLog::open({.directory = config.log_directory(state),
+                                           .map_bytes = log.map_size(),
+                                           .sync = log.sync()}));
   return std::unique_ptr<Log>(std::move(opened));
 }
 

@@ -19,6 +19,7 @@ Result<OpenLog> open_log(const LogOptions& options, LogAccess access) {
     WEIR_TRY(auto config, Config::load(options.config));
     const config::v1::EmbeddedLog& embedded = config.app().log().embedded();
     out.directory = config.log_directory(config.resolve_path(config.app().state().path()));
+    log_options.map_bytes = embedded.map_size();
     log_options.sync = embedded.sync();
     out.config = std::move(config);
   }

@@ -14,7 +14,7 @@ Rows::Rows(const Environment& environment, const std::string& task)
 
 Error Rows::corrupt(std::string_view row, std::string_view what) const {
   return error(Errc::corrupt, "{}: {} in {} {}; restore the task from a backup", task_, row,
-               environment_.directory().string(), what);
+               environment_.options().directory.string(), what);
 }
 
 Error Rows::failed(int code) const { return environment_.error(code, "reading " + task_); }

@@ -6,7 +6,7 @@
 
 #include "base/result.hpp"
 #include "commit/catalog.hpp"
-#include "commit/environment.hpp"
+#include "lmdb/environment.hpp"
 
 namespace google::protobuf {
 class MessageLite;

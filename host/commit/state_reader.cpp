@@ -12,11 +12,11 @@
 #include "base/bytes.hpp"
 #include "base/limits.hpp"
 #include "commit/app_file.hpp"
-#include "commit/environment.hpp"
 #include "commit/names.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
 #include "commit/state_type.hpp"
+#include "lmdb/environment.hpp"
 
 namespace weir::host {
 namespace {

@@ -10,11 +10,11 @@
 #include "base/bytes.hpp"
 #include "base/limits.hpp"
 #include "commit/catalog.hpp"
-#include "commit/environment.hpp"
 #include "commit/files.hpp"
 #include "commit/names.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
+#include "lmdb/environment.hpp"
 
 namespace weir::host {
 namespace {

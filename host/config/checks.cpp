@@ -352,8 +352,6 @@ Position position_at(const Document& document, std::string_view path) {
 }
 
 void complete_app(config::v1::App& app) {
-  config::v1::Log& log = *app.mutable_log();
-  if (log.kind_case() == config::v1::Log::KIND_NOT_SET) log.mutable_embedded()->set_sync(true);
   if (app.dead_letters().topic().empty()) {
     app.mutable_dead_letters()->set_topic(app.app() + ".deadletters");
   }

@@ -95,6 +95,10 @@ Result<Config> Config::parse(std::string text, const std::string& name,
   Binding binding{document, impl->directory};
   binding.fill_messages = true;
   bind_message(binding, &document.root, {}, "", &impl->app);
+  config::v1::Log& log = *impl->app.mutable_log();
+  if (log.kind_case() == config::v1::Log::KIND_NOT_SET) {
+    bind_message(binding, nullptr, {}, "log.embedded", log.mutable_embedded());
+  }
   complete_app(impl->app);
   std::vector<Finding> more = std::move(binding.findings);
   impl->secrets = std::move(binding.secrets);

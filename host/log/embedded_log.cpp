@@ -108,7 +108,7 @@ Result<std::vector<std::int64_t>> EmbeddedLog::append(std::span<const NewRecord>
 void EmbeddedLog::wait_for_records(std::chrono::milliseconds timeout) { tables_->wait(timeout); }
 
 LogHealth EmbeddedLog::health() {
-  const LogEnvironment::Space space = tables_->environment()->space();
+  const Environment::Space space = tables_->environment()->lmdb().space();
   LogHealth out;
   if (space.file_bytes > space.map_bytes / 10 * 9) {
     out.trouble = fmt::format(

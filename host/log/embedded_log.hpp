@@ -12,20 +12,8 @@ namespace weir::host {
 
 class EmbeddedTables;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define WEIR_LOG_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define WEIR_LOG_SANITIZED 1
-#endif
-#endif
-
-/// Address space, not disk or memory. A sanitizer's shadow has no room for the large one.
-#ifdef WEIR_LOG_SANITIZED
-inline constexpr std::uint64_t embedded_log_map_bytes = std::uint64_t{16} << 30;
-#else
+/// Address space, not disk or memory.
 inline constexpr std::uint64_t embedded_log_map_bytes = std::uint64_t{256} << 30;
-#endif
 
 /// The log of those who have no Kafka: one LMDB environment in a directory of a local disk, used by
 /// several processes at once. host/docs/embedded-log-format.md has the grammar of what it holds.

@@ -23,7 +23,7 @@ class EmbeddedReader final : public Reader {
   Result<std::span<const Record>> fetch(FetchLimit limit) override {
     snapshot_.rest();
     buffer_.start(limit);
-    if (nothing_since_ && *nothing_since_ == environment_.last_transaction()) return empty();
+    if (nothing_since_ && *nothing_since_ == environment_.lmdb().last_transaction()) return empty();
     WEIR_CHECK(look());
     WEIR_TRY(const OffsetRange range, tables_->range(snapshot_, partition_.topic, key_));
     if (next_.offset < range.begin || next_.offset > range.end) {
@@ -94,10 +94,10 @@ class EmbeddedReader final : public Reader {
     MDB_val value{};
     const BatchKey wanted(partition_.topic_id, partition_.partition, next_.offset);
     if (mdb_cursor_get(cursor_.get(), &key, &value, MDB_NEXT) != 0 ||
-        from_mdb(key) != std::string_view(wanted)) {
+        to_view(key) != std::string_view(wanted)) {
       return std::optional<BatchView>{};
     }
-    WEIR_TRY(auto batch, BatchView::open(partition_.place(next_.offset), from_mdb(value)));
+    WEIR_TRY(auto batch, BatchView::open(partition_.place(next_.offset), to_view(value)));
     return std::optional(batch);
   }
 
@@ -130,15 +130,15 @@ Result<std::optional<BatchView>> find_batch(const LogEnvironment& environment, M
                                             const PartitionRef& partition, std::int64_t position) {
   const PartitionKey prefix(partition.topic_id, partition.partition);
   const auto in_partition = [&](const MDB_val& key) {
-    return from_mdb(key).substr(0, sizeof prefix) == std::string_view(prefix);
+    return to_view(key).substr(0, sizeof prefix) == std::string_view(prefix);
   };
   const BatchKey wanted(partition.topic_id, partition.partition, position);
-  MDB_val key = to_mdb(wanted);
+  MDB_val key = to_val(wanted);
   MDB_val value{};
   int code = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
   const bool after = code == 0 && in_partition(key);
-  if (after && BatchKey::base_offset(from_mdb(key)) == position) {
-    WEIR_TRY(auto batch, BatchView::open(partition.place(position), from_mdb(value)));
+  if (after && BatchKey::base_offset(to_view(key)) == position) {
+    WEIR_TRY(auto batch, BatchView::open(partition.place(position), to_view(value)));
     return std::optional(batch);
   }
   if (code != 0 && code != MDB_NOTFOUND) return environment.error(code, "read");
@@ -150,13 +150,13 @@ Result<std::optional<BatchView>> find_batch(const LogEnvironment& environment, M
       mdb_cursor_get(cursor, &before_key, &before_value, code == 0 ? MDB_PREV : MDB_LAST);
   if (before != 0 && before != MDB_NOTFOUND) return environment.error(before, "read");
   if (before == 0 && in_partition(before_key)) {
-    const std::int64_t base = BatchKey::base_offset(from_mdb(before_key));
-    WEIR_TRY(auto batch, BatchView::open(partition.place(base), from_mdb(before_value)));
+    const std::int64_t base = BatchKey::base_offset(to_view(before_key));
+    WEIR_TRY(auto batch, BatchView::open(partition.place(base), to_view(before_value)));
     if (batch.end_offset() > position) return std::optional(batch);
   }
   if (!after) return std::optional<BatchView>{};
   WEIR_TRY(auto batch,
-           BatchView::open(partition.place(BatchKey::base_offset(from_mdb(key))), from_mdb(value)));
+           BatchView::open(partition.place(BatchKey::base_offset(to_view(key))), to_view(value)));
   return std::optional(batch);
 }
 

@@ -96,9 +96,9 @@ Result<std::vector<TopicInfo>> EmbeddedTables::topics() {
   MDB_val value{};
   while ((code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) == 0) {
     WEIR_TRY(const std::string_view payload,
-             environment_->unseal(from_mdb(key), value, topic_payload_bytes, "a topic's entry"));
+             environment_->unseal(to_view(key), value, topic_payload_bytes, "a topic's entry"));
     Topic topic = decode_topic(payload);
-    out.push_back({std::string(from_mdb(key)), topic.partition_count, std::move(topic.identity)});
+    out.push_back({std::string(to_view(key)), topic.partition_count, std::move(topic.identity)});
   }
   if (code != MDB_NOTFOUND) return environment_->error(code, "list its topics");
   return out;
@@ -300,7 +300,7 @@ void EmbeddedTables::wait(std::chrono::milliseconds timeout) {
   }
   const auto deadline = Clock::now() + timeout;
   for (microseconds pause = shortest;; pause = std::min(2 * pause, longest)) {
-    const std::uint64_t last = environment_->last_transaction();
+    const std::uint64_t last = environment_->lmdb().last_transaction();
     if (last != *seen) {
       *seen = last;
       return;

@@ -16,7 +16,6 @@ namespace weir::host {
 namespace {
 
 constexpr std::uint32_t log_format = 1;
-constexpr unsigned readers_max = 1024;
 constexpr std::string_view format_key = "format";
 constexpr const char* table_names[LogEnvironment::table_count] = {"meta",    "topics", "partitions",
                                                                   "records", "marks",  "producers"};
@@ -51,9 +50,9 @@ Result<std::shared_ptr<LogEnvironment>> LogEnvironment::share(const Options& opt
   Registry& registry = Registry::get();
   std::unique_lock lock(registry.mutex);
   for (auto at = registry.open.find(key); at != registry.open.end(); at = registry.open.find(key)) {
-    if (auto environment = at->second.lock()) {
-      const Options& has = environment->options_;
-      if (has.sync == options.sync && has.map_bytes == options.map_bytes) return environment;
+    if (auto shared = at->second.lock()) {
+      const Environment::Options& has = shared->environment_->options();
+      if (has.sync == options.sync && has.map_bytes == options.map_bytes) return shared;
       return host::error(Errc::refused,
                          "the embedded log '{}' is open in this process with other settings (map "
                          "of {} bytes, sync {}); use the same ones",
@@ -61,8 +60,8 @@ Result<std::shared_ptr<LogEnvironment>> LogEnvironment::share(const Options& opt
     }
     registry.closed.wait(lock);  // its last user is just closing it
   }
-  std::unique_ptr<LogEnvironment> made(new LogEnvironment(options));
-  WEIR_CHECK(made->open());
+  std::unique_ptr<LogEnvironment> made(new LogEnvironment());
+  WEIR_CHECK(made->open(options));
   const auto close = [key](LogEnvironment* environment) {
     Registry& from = Registry::get();
     const std::lock_guard guard(from.mutex);
@@ -75,25 +74,12 @@ Result<std::shared_ptr<LogEnvironment>> LogEnvironment::share(const Options& opt
   return shared;
 }
 
-LogEnvironment::~LogEnvironment() {
-  if (env_ != nullptr) mdb_env_close(env_);
-}
-
-Result<void> LogEnvironment::open() {
-  if (const int code = mdb_env_create(&env_); code != 0) return error(code, "open it");
-  mdb_env_set_mapsize(env_, options_.map_bytes);
-  mdb_env_set_maxdbs(env_, table_count);
-  mdb_env_set_maxreaders(env_, readers_max);
-  // NOTLS: a reader belongs to its object, not to a thread. NORDAHEAD is left out on purpose: a
-  // reader walks forward. WRITEMAP never: a stray pointer of a plugin could write into the file.
-  const unsigned flags = MDB_NOTLS | (options_.sync ? 0U : unsigned{MDB_NOSYNC});
-  if (const int code = mdb_env_open(env_, options_.directory.c_str(), flags, 0644); code != 0) {
-    return error(code, "open it");
-  }
-  // Readers that died with their process would keep old pages alive for ever.
-  if (const int code = mdb_reader_check(env_, nullptr); code != 0) {
-    return error(code, "check its readers");
-  }
+Result<void> LogEnvironment::open(const Options& options) {
+  WEIR_TRY(environment_, Environment::open({.directory = options.directory,
+                                            .map_bytes = options.map_bytes,
+                                            .map_setting = "log.embedded.map_size",
+                                            .databases_max = table_count,
+                                            .sync = options.sync}));
   bool missing = false;
   WEIR_CHECK(open_tables(MDB_RDONLY, &missing));
   if (missing) WEIR_CHECK(open_tables(0, nullptr));
@@ -102,7 +88,7 @@ Result<void> LogEnvironment::open() {
 
 Result<void> LogEnvironment::open_tables(unsigned transaction_flags, bool* maybe_missing) {
   MDB_txn* transaction = nullptr;
-  if (const int code = mdb_txn_begin(env_, nullptr, transaction_flags, &transaction); code != 0) {
+  if (const int code = mdb_txn_begin(get(), nullptr, transaction_flags, &transaction); code != 0) {
     return error(code, "open it");
   }
   const unsigned flags = maybe_missing != nullptr ? 0U : unsigned{MDB_CREATE};
@@ -126,14 +112,14 @@ Result<void> LogEnvironment::open_tables(unsigned transaction_flags, bool* maybe
 }
 
 Result<void> LogEnvironment::check_format(MDB_txn* transaction) {
-  MDB_val key = to_mdb(format_key);
+  MDB_val key = to_val(format_key);
   MDB_val value{};
   int code = mdb_get(transaction, dbi(Table::meta), &key, &value);
   if (code == MDB_NOTFOUND) {
     std::string payload;
     append_le(payload, log_format);
     const std::string sealed = seal(format_key, std::move(payload));
-    value = to_mdb(sealed);
+    value = to_val(sealed);
     code = mdb_put(transaction, dbi(Table::meta), &key, &value, 0);
     if (code != 0) return error(code, "write its format");
     return {};
@@ -145,65 +131,11 @@ Result<void> LogEnvironment::check_format(MDB_txn* transaction) {
   return host::error(Errc::corrupt,
                      "the embedded log '{}' has format {}, this version reads {}; use the version "
                      "that wrote it or another directory",
-                     options_.directory.string(), format, log_format);
-}
-
-std::uint64_t LogEnvironment::last_transaction() const {
-  MDB_envinfo info{};
-  mdb_env_info(env_, &info);
-  return info.me_last_txnid;
-}
-
-LogEnvironment::Space LogEnvironment::space() const {
-  MDB_envinfo info{};
-  MDB_stat stat{};
-  mdb_env_info(env_, &info);
-  mdb_env_stat(env_, &stat);
-  return {info.me_mapsize, (std::uint64_t{info.me_last_pgno} + 1) * stat.ms_psize};
+                     directory().string(), format, log_format);
 }
 
 Error LogEnvironment::error(int code, std::string_view doing) const {
-  const std::string where = options_.directory.string();
-  switch (code) {
-    case MDB_MAP_FULL:
-      return host::error(
-          Errc::full,
-          "the embedded log '{}' cannot {}: its map of {} bytes is full; nothing was "
-          "written, open it with a larger map or begin a new directory",
-          where, doing, options_.map_bytes);
-    case ENOSPC:
-    case EDQUOT:
-      return host::error(Errc::full,
-                         "the embedded log '{}' cannot {}: the disk is full ({}); nothing was "
-                         "written, make room and try again",
-                         where, doing, std::generic_category().message(code));
-    case MDB_MAP_RESIZED:
-      return host::error(Errc::refused,
-                         "the embedded log '{}' cannot {}: another process opened it with a larger "
-                         "map than {} bytes and used it; start again with the same map size",
-                         where, doing, options_.map_bytes);
-    case MDB_READERS_FULL:
-      return host::error(Errc::full,
-                         "the embedded log '{}' cannot {}: it has {} readers already; stop some of "
-                         "its processes",
-                         where, doing, readers_max);
-    case MDB_CORRUPTED:
-    case MDB_PAGE_NOTFOUND:
-    case MDB_INVALID:
-    case MDB_VERSION_MISMATCH:
-      return host::error(Errc::corrupt,
-                         "the embedded log '{}' cannot {}: {}; its file was damaged or is not a "
-                         "log, restore it or begin a new directory",
-                         where, doing, mdb_strerror(code));
-    case MDB_PANIC:
-      return host::error(Errc::io,
-                         "the embedded log '{}' cannot {}: an earlier write failed half-way; start "
-                         "the process again",
-                         where, doing);
-    default:
-      return host::error(Errc::io, "the embedded log '{}' cannot {}: {}", where, doing,
-                         mdb_strerror(code));
-  }
+  return environment_->error(code, fmt::format("the embedded log cannot {}", doing));
 }
 
 std::string LogEnvironment::seal(std::string_view key, std::string payload) {
@@ -214,7 +146,7 @@ std::string LogEnvironment::seal(std::string_view key, std::string payload) {
 Result<std::string_view> LogEnvironment::unseal(std::string_view key, MDB_val value,
                                                 std::size_t payload_bytes,
                                                 std::string_view what) const {
-  const std::string_view stored = from_mdb(value);
+  const std::string_view stored = to_view(value);
   if (stored.size() >= sizeof(std::uint64_t)) {
     const std::string_view payload = stored.substr(0, stored.size() - sizeof(std::uint64_t));
     const bool fits = payload_bytes == 0 || payload.size() == payload_bytes;
@@ -225,7 +157,7 @@ Result<std::string_view> LogEnvironment::unseal(std::string_view key, MDB_val va
   return host::error(Errc::corrupt,
                      "the embedded log '{}': the checksum of {} does not fit; its file was damaged "
                      "or is not a log, restore it or begin a new directory",
-                     options_.directory.string(), what);
+                     directory().string(), what);
 }
 
 void LogEnvironment::notify() {
@@ -244,17 +176,11 @@ LogSnapshot::~LogSnapshot() {
 
 Result<void> LogSnapshot::renew() {
   rest();
-  int code = 0;
-  if (transaction_ != nullptr) {
-    code = mdb_txn_renew(transaction_);
-  } else {
-    MDB_env* env = environment_->get();
-    code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &transaction_);
-    if (code == MDB_READERS_FULL && mdb_reader_check(env, nullptr) == 0) {
-      code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &transaction_);
-    }
+  if (transaction_ == nullptr) {
+    WEIR_TRY(transaction_, environment_->lmdb().begin_read());
+  } else if (const int code = mdb_txn_renew(transaction_); code != 0) {
+    return environment_->error(code, "read");
   }
-  if (code != 0) return environment_->error(code, "read");
   active_ = true;
   return {};
 }
@@ -268,7 +194,7 @@ namespace {
 
 Result<std::optional<MDB_val>> get_from(const LogEnvironment& environment, MDB_txn* transaction,
                                         LogEnvironment::Table table, std::string_view key) {
-  MDB_val name = to_mdb(key);
+  MDB_val name = to_val(key);
   MDB_val value{};
   const int code = mdb_get(transaction, environment.dbi(table), &name, &value);
   if (code == MDB_NOTFOUND) return std::optional<MDB_val>{};
@@ -291,38 +217,34 @@ Result<LogTransaction> LogTransaction::begin(LogEnvironment& environment) {
   return LogTransaction(environment, transaction);
 }
 
-LogTransaction::~LogTransaction() {
-  if (transaction_ != nullptr) mdb_txn_abort(transaction_);
-}
-
 Result<std::optional<MDB_val>> LogTransaction::get(LogEnvironment::Table table,
                                                    std::string_view key) const {
-  return get_from(*environment_, transaction_, table, key);
+  return get_from(*environment_, transaction_->get(), table, key);
 }
 
 Result<void> LogTransaction::put(LogEnvironment::Table table, std::string_view key,
                                  std::string payload) {
   const std::string sealed = LogEnvironment::seal(key, std::move(payload));
-  MDB_val name = to_mdb(key);
-  MDB_val value = to_mdb(sealed);
-  const int code = mdb_put(transaction_, environment_->dbi(table), &name, &value, 0);
+  MDB_val name = to_val(key);
+  MDB_val value = to_val(sealed);
+  const int code = mdb_put(transaction_->get(), environment_->dbi(table), &name, &value, 0);
   if (code != 0) return environment_->error(code, "write");
   return {};
 }
 
 Result<char*> LogTransaction::reserve(LogEnvironment::Table table, std::string_view key,
                                       std::size_t bytes) {
-  MDB_val name = to_mdb(key);
+  MDB_val name = to_val(key);
   MDB_val value{bytes, nullptr};
-  const int code =
-      mdb_put(transaction_, environment_->dbi(table), &name, &value, MDB_RESERVE | MDB_NOOVERWRITE);
+  const int code = mdb_put(transaction_->get(), environment_->dbi(table), &name, &value,
+                           MDB_RESERVE | MDB_NOOVERWRITE);
   if (code == MDB_KEYEXIST) return environment_->error(MDB_CORRUPTED, "append after its end");
   if (code != 0) return environment_->error(code, "write");
   return static_cast<char*>(value.mv_data);
 }
 
 Result<void> LogTransaction::commit() {
-  const int code = mdb_txn_commit(std::exchange(transaction_, nullptr));
+  const int code = transaction_->commit();
   if (code == 0) return {};
   // Everything up to the last step can fail without a trace. If the last step itself failed, LMDB
   // does not trust the file any more and neither do we.

@@ -12,14 +12,11 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "lmdb/environment.hpp"
 
 namespace weir::host {
 
-/// LMDB as the embedded log uses it; for embedded_*.cpp only.
-///
-/// Sharp edges: an environment must be open only once in a process (closing the second one drops
-/// the first one's file locks) and never cross a fork(); its map is never resized, because pointers
-/// of open readers would dangle.
+/// The environment of an embedded log, with its tables; for embedded_*.cpp only.
 class LogEnvironment {
  public:
   struct Options {
@@ -34,20 +31,11 @@ class LogEnvironment {
   /// registry of the process, the one global of this folder: LMDB's file locks belong to the
   /// process, so nothing smaller can guard them.
   static Result<std::shared_ptr<LogEnvironment>> share(const Options& options);
-  ~LogEnvironment();
 
-  MDB_env* get() const { return env_; }
-  const std::filesystem::path& directory() const { return options_.directory; }
+  Environment& lmdb() const { return *environment_; }
+  MDB_env* get() const { return environment_->get(); }
+  const std::filesystem::path& directory() const { return environment_->options().directory; }
   MDB_dbi dbi(Table table) const { return tables_[static_cast<std::size_t>(table)]; }
-
-  /// Number of the newest committed transaction, of any process. No system call, no lock.
-  std::uint64_t last_transaction() const;
-
-  struct Space {
-    std::uint64_t map_bytes = 0;
-    std::uint64_t file_bytes = 0;  ///< up to the highest page ever used
-  };
-  Space space() const;
 
   /// What LMDB's `code` means for this log; `doing` completes "cannot ...".
   Error error(int code, std::string_view doing) const;
@@ -64,24 +52,16 @@ class LogEnvironment {
   void sleep(std::chrono::microseconds at_most);
 
  private:
-  explicit LogEnvironment(Options options) : options_(std::move(options)) {}
-  Result<void> open();
+  LogEnvironment() = default;
+  Result<void> open(const Options& options);
   Result<void> open_tables(unsigned transaction_flags, bool* maybe_missing);
   Result<void> check_format(MDB_txn* transaction);
 
-  Options options_;
-  MDB_env* env_ = nullptr;
+  std::unique_ptr<Environment> environment_;
   MDB_dbi tables_[table_count] = {};
   std::mutex mutex_;
   std::condition_variable arrived_;
 };
-
-inline MDB_val to_mdb(std::string_view bytes) {
-  return {bytes.size(), const_cast<char*>(bytes.data())};
-}
-inline std::string_view from_mdb(const MDB_val& value) {
-  return {static_cast<const char*>(value.mv_data), value.mv_size};
-}
 
 /// A read transaction that can rest. While it rests it holds no page, so that the file can reuse
 /// what others free.
@@ -114,11 +94,6 @@ class LogSnapshot {
 class LogTransaction {
  public:
   static Result<LogTransaction> begin(LogEnvironment& environment);
-  LogTransaction(LogTransaction&& other) noexcept
-      : environment_(other.environment_),
-        transaction_(std::exchange(other.transaction_, nullptr)) {}
-  LogTransaction& operator=(LogTransaction&&) = delete;
-  ~LogTransaction();
 
   Result<std::optional<MDB_val>> get(LogEnvironment::Table table, std::string_view key) const;
   /// Seals and writes an entry.
@@ -129,10 +104,10 @@ class LogTransaction {
 
  private:
   LogTransaction(LogEnvironment& environment, MDB_txn* transaction)
-      : environment_(&environment), transaction_(transaction) {}
+      : environment_(&environment), transaction_(std::make_unique<Transaction>(transaction)) {}
 
   LogEnvironment* environment_;
-  MDB_txn* transaction_;
+  std::unique_ptr<Transaction> transaction_;
 };
 
 }  // namespace weir::host

@@ -11,11 +11,11 @@
 #include <vector>
 
 #include "child.hpp"
-#include "commit/environment.hpp"
 #include "commit/names.hpp"
 #include "commit/row.hpp"
 #include "commit/state_directory.hpp"
 #include "commit/state_reader.hpp"
+#include "lmdb/environment.hpp"
 #include "store_fixture.hpp"
 
 // What happens to a task's store when the map, the disk, the process or the bytes go wrong.

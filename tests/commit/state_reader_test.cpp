@@ -9,8 +9,8 @@
 #include <vector>
 
 #include "child.hpp"
-#include "commit/environment.hpp"
 #include "commit/state_directory.hpp"
+#include "lmdb/environment.hpp"
 #include "store_fixture.hpp"
 
 namespace weir::host {

@@ -255,7 +255,7 @@ TEST_CASE("embedded log: a full map refuses whole appends and a larger one goes 
       kept += appended.has_value();
     }
     CHECK(appended.error().code == Errc::full);
-    CHECK(appended.error().message.find("larger map") != std::string::npos);
+    CHECK(appended.error().message.find("raise log.embedded.map_size") != std::string::npos);
     CHECK(kept > 3);
     CHECK(test::read_to_end(*log, left).size() == static_cast<std::size_t>(kept));
     CHECK(test::read_to_end(*log, {"right", 0}).size() == static_cast<std::size_t>(kept));

@@ -1,4 +1,4 @@
-#include "commit/environment.hpp"
+#include "lmdb/environment.hpp"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -19,7 +19,6 @@ namespace weir::host {
 namespace {
 
 constexpr unsigned readers_max = 1024;
-constexpr unsigned databases_max = 512;
 // Group members may read along (a reader has to write its slot into lock.mdb); the umask decides.
 constexpr mdb_mode_t file_mode = 0660;
 // 64 bytes a reader and a page for the rest, rounded up.
@@ -91,9 +90,8 @@ Error cannot_open(int code, const Environment::Options& options) {
   }
   if (code == ENOMEM) {
     return host::error(Errc::io,
-                       "cannot map {} of address space for {}; lower state.map_size in the app's "
-                       "YAML",
-                       readable_bytes(options.map_bytes), path);
+                       "cannot map {} of address space for {}; lower {} in the app's YAML",
+                       readable_bytes(options.map_bytes), path, options.map_setting);
   }
   const Errc kind = code == ENOSPC || code == EDQUOT ? Errc::full : Errc::io;
   return host::error(kind, "cannot open {}: {}", path, mdb_strerror(code));
@@ -128,9 +126,9 @@ std::string readable_bytes(std::uint64_t bytes) {
   return fmt::format("{:.4g} {}", value, units[unit]);
 }
 
-Environment::Environment(MDB_env* env, std::filesystem::path directory, std::int32_t pid,
-                         std::uint64_t device, std::uint64_t inode)
-    : env_(env), directory_(std::move(directory)), pid_(pid), device_(device), inode_(inode) {}
+Environment::Environment(MDB_env* env, Options options, std::int32_t pid, std::uint64_t device,
+                         std::uint64_t inode)
+    : env_(env), options_(std::move(options)), pid_(pid), device_(device), inode_(inode) {}
 
 Environment::~Environment() {
   mdb_env_close(env_);
@@ -168,7 +166,7 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
   }
   std::unique_ptr<MDB_env, Release> env(raw);
   mdb_env_set_maxreaders(raw, readers_max);
-  mdb_env_set_maxdbs(raw, databases_max);
+  mdb_env_set_maxdbs(raw, options.databases_max);
   if (options.map_bytes != 0) {
     const std::uint64_t page = 4096;
     mdb_env_set_mapsize(raw, (options.map_bytes + page - 1) / page * page);
@@ -185,9 +183,8 @@ Result<std::unique_ptr<Environment>> Environment::open(const Options& options) {
   int dead = 0;
   if (options.locking) mdb_reader_check(raw, &dead);
   unregister.armed = false;
-  return std::unique_ptr<Environment>(new Environment(env.release(), options.directory,
-                                                      std::get<0>(identity), std::get<1>(identity),
-                                                      std::get<2>(identity)));
+  return std::unique_ptr<Environment>(new Environment(
+      env.release(), options, std::get<0>(identity), std::get<1>(identity), std::get<2>(identity)));
 }
 
 Result<MDB_txn*> Environment::begin_read() {
@@ -205,20 +202,26 @@ Result<MDB_txn*> Environment::begin_read() {
 }
 
 Error Environment::error(int code, std::string_view doing) const {
-  const std::string path = directory_.string();
+  const std::string path = options_.directory.string();
   if (code == MDB_MAP_FULL) {
     const Space now = space();
     return host::error(
         Errc::full,
-        "{}: no room left in {}: {} of state.map_size {} are used{}; raise state.map_size in the "
-        "app's YAML and start again; nothing of it was written",
-        doing, path, readable_bytes(now.used_bytes), readable_bytes(now.map_bytes),
-        stale_readers());
+        "{0}: no room left in {1}: {2} of {3} {4} are used{5}; raise {3} in the app's YAML and "
+        "start again; nothing of it was written",
+        doing, path, readable_bytes(now.used_bytes), options_.map_setting,
+        readable_bytes(now.map_bytes), stale_readers());
+  }
+  if (code == MDB_MAP_RESIZED) {
+    return host::error(Errc::refused,
+                       "{}: another process opened {} with a larger map than {} and used it; start "
+                       "again with the same {}",
+                       doing, path, readable_bytes(options_.map_bytes), options_.map_setting);
   }
   struct statvfs disk {};
   const bool known = ::statvfs(path.c_str(), &disk) == 0;
   const std::uint64_t available = known ? std::uint64_t{disk.f_bavail} * disk.f_frsize : 0;
-  const bool limited = code == EFBIG || (code == EIO && at_file_size_limit(directory_));
+  const bool limited = code == EFBIG || (code == EIO && at_file_size_limit(options_.directory));
   const bool short_write = code == EIO && known && available < std::uint64_t{1} << 20;
   if (code == ENOSPC || code == EDQUOT || limited || short_write) {
     const char* why = code == EDQUOT ? "the disk quota is used up"
@@ -228,7 +231,7 @@ Error Environment::error(int code, std::string_view doing) const {
         Errc::full,
         "{}: no room for {}: {} ({}, {} free); make room and start again; nothing of "
         "it was written",
-        doing, path, why, mount_point(directory_).string(), readable_bytes(available));
+        doing, path, why, mount_point(options_.directory).string(), readable_bytes(available));
   }
   if (code == MDB_PANIC) {
     return host::error(Errc::io,
@@ -247,9 +250,15 @@ Error Environment::error(int code, std::string_view doing) const {
   if (code == MDB_DBS_FULL) {
     return host::error(Errc::refused,
                        "{}: {} holds the State of at most {} resolvers; split the app", doing, path,
-                       databases_max - 4);
+                       options_.databases_max - 4);
   }
   return host::error(Errc::io, "{}: {}: {}", doing, path, mdb_strerror(code));
+}
+
+std::uint64_t Environment::last_transaction() const {
+  MDB_envinfo info{};
+  mdb_env_info(env_, &info);
+  return info.me_last_txnid;
 }
 
 int Environment::free_dead_readers() const {

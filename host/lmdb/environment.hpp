@@ -12,7 +12,7 @@
 
 namespace weir::host {
 
-/// LMDB with owners, for this folder only: the sharp edges are handled here, once.
+/// LMDB with owners, for commit/ and the embedded log: the sharp edges are handled here, once.
 ///
 /// - MDB_NOTLS always: a reader slot belongs to its transaction, and environments beyond 1,024 do
 ///   not run out of thread keys.
@@ -25,7 +25,9 @@ class Environment {
  public:
   struct Options {
     std::filesystem::path directory;
-    std::uint64_t map_bytes = 0;  ///< 0: what the file says (readers)
+    std::uint64_t map_bytes = 0;                 ///< 0: what the file says (readers)
+    std::string map_setting = "state.map_size";  ///< where the app's YAML says it; for messages
+    unsigned databases_max = 512;
     bool read_only = false;
     bool sync = true;
     bool locking = true;  ///< false: the caller knows that nobody writes
@@ -37,7 +39,10 @@ class Environment {
   Environment& operator=(const Environment&) = delete;
 
   MDB_env* get() const { return env_; }
-  const std::filesystem::path& directory() const { return directory_; }
+  const Options& options() const { return options_; }
+
+  /// Number of the newest committed transaction, of any process. No system call, no lock.
+  std::uint64_t last_transaction() const;
 
   /// Begins a read transaction; follows a map that another process made larger.
   Result<MDB_txn*> begin_read();
@@ -57,12 +62,12 @@ class Environment {
   Space space() const;
 
  private:
-  Environment(MDB_env* env, std::filesystem::path directory, std::int32_t pid, std::uint64_t device,
+  Environment(MDB_env* env, Options options, std::int32_t pid, std::uint64_t device,
               std::uint64_t inode);
   std::string stale_readers() const;
 
   MDB_env* env_;
-  std::filesystem::path directory_;
+  Options options_;
   std::int32_t pid_;
   std::uint64_t device_;
   std::uint64_t inode_;
