@@ -68,7 +68,7 @@ class Scripts(unittest.TestCase):
     def test_alone_it_lists_every_command(self):
         status, out, err, calls = self.run_script()
         self.assertEqual((status, err, calls), (0, "", []))
-        for command in ("demo", "test", "build", "bench", "asan", "tsan", "format", "tidy",
+        for command in ("demo", "test", "build", "kafka", "bench", "asan", "tsan", "format", "tidy",
                         "model", "fuzz", "clean", "help"):
             self.assertIn(f"\n  {command} ", out)
         self.assertEqual(self.run_script("help")[1], out)
@@ -233,6 +233,20 @@ class Scripts(unittest.TestCase):
                          ["cmake --preset release",
                           "cmake --build --preset release --target weir earthquakes",
                           "demo build/release build/demo"])
+
+    def test_kafka_runs_the_script_where_the_caller_stands(self):
+        script = self.root / "tests/kafka/broker.py"
+        script.parent.mkdir()
+        script.write_text("")
+        self.stub("python3", RECORD + 'pwd >>"$CALLS"\n')
+        self.assertEqual(self.run_script("kafka", "start", "--directory", "x", cwd=self.tools)[3],
+                         [f"python3 {script} start --directory x", str(self.tools)])
+
+    def test_only_the_start_of_kafka_installs_what_it_needs(self):
+        self.stub("python3", RECORD)
+        self.missing("maven")
+        self.assertIn("maven", self.run_script("kafka", "start")[3][1])
+        self.assertEqual(len(self.run_script("kafka", "stop")[3]), 1)
 
     def test_clean_removes_the_builds_only(self):
         (self.root / "build/release").mkdir(parents=True)
