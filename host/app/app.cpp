@@ -340,7 +340,7 @@ Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& tas
         const auto index = std::find(sink_names_.begin(), sink_names_.end(), *sink);
         output.sink = static_cast<std::uint16_t>(index - sink_names_.begin());
         if (app.sinks().at(*sink).format() == config::v1::JSON) {
-          output.printer = std::make_unique<FeaturePrinter>(use.plugin->message(feature.type));
+          output.printer = std::make_unique<MessagePrinter>(use.plugin->message(feature.type));
         }
       }
       use.outputs.push_back(std::move(output));

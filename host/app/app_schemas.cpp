@@ -6,7 +6,6 @@
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
-#include <google/protobuf/util/json_util.h>
 
 #include "config/suggest.hpp"
 #include "decode/decoder.hpp"
@@ -200,24 +199,6 @@ const pb::Descriptor* AppSchemas::type_of_topic(const Config& config,
   }
   types.erase(nullptr);
   return types.size() == 1 ? *types.begin() : nullptr;
-}
-
-struct MessagePrinter::Impl {
-  pb::DynamicMessageFactory factory;
-  std::unique_ptr<pb::Message> message;
-};
-
-MessagePrinter::MessagePrinter(const pb::Descriptor& type) : impl_(std::make_unique<Impl>()) {
-  impl_->message.reset(impl_->factory.GetPrototype(&type)->New());
-}
-MessagePrinter::~MessagePrinter() = default;
-
-std::optional<std::string> MessagePrinter::to_json(std::string_view bytes) {
-  std::string out;
-  pb::Message& message = *impl_->message;
-  if (!message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()))) return std::nullopt;
-  if (!pb::util::MessageToJsonString(message, &out).ok()) return std::nullopt;
-  return out;
 }
 
 }  // namespace weir::host

@@ -42,19 +42,4 @@ class AppSchemas {
   std::vector<File> files_;
 };
 
-/// Wire bytes of one message type as proto3 JSON. One thread.
-class MessagePrinter {
- public:
-  /// `type` outlives the printer.
-  explicit MessagePrinter(const google::protobuf::Descriptor& type);
-  ~MessagePrinter();
-
-  /// Nothing when the bytes are not such a message.
-  std::optional<std::string> to_json(std::string_view bytes);
-
- private:
-  struct Impl;
-  std::unique_ptr<Impl> impl_;
-};
-
 }  // namespace weir::host

@@ -10,6 +10,7 @@
 #include "app/record_line.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
+#include "decode/message_printer.hpp"
 
 namespace weir::host {
 namespace {
@@ -55,7 +56,7 @@ class Consuming {
     std::vector<Finding> ignored;  // a plugin that cannot be read costs the JSON, not the records
     schemas_ = AppSchemas::read(*opened_.config, ignored);
     const auto* type = schemas_.type_of_topic(*opened_.config, options_.topic);
-    if (type != nullptr) printer_ = std::make_unique<MessagePrinter>(*type);
+    if (type != nullptr) printer_ = std::make_unique<MessagePrinter>(type);
   }
 
   Result<void> open_partitions(const TopicInfo& topic) {
@@ -123,8 +124,10 @@ class Consuming {
 
   void print(Cursor& cursor) {
     const Record& record = cursor.batch[cursor.next++];
-    std::optional<std::string> json;
-    if (printer_ && record.value) json = printer_->to_json(*record.value);
+    std::optional<std::string> json;  // absent: the bytes are shown as they are
+    if (printer_ && record.value) {
+      if (auto printed = printer_->print(*record.value)) json = *std::move(printed);
+    }
     print_line(record_line(cursor.partition, record, json));
     ++printed_;
   }

@@ -14,10 +14,10 @@
 #include "base/logger.hpp"
 #include "base/result.hpp"
 #include "commit/task_store.hpp"
+#include "decode/message_printer.hpp"
 #include "decode/source_decoder.hpp"
 #include "log/log.hpp"
 #include "log/partitioner.hpp"
-#include "publish/feature_format.hpp"
 #include "publish/publisher.hpp"
 #include "resolve/instance.hpp"
 #include "resolve/live_states.hpp"
@@ -57,7 +57,7 @@ struct TaskResolver {
   std::unique_ptr<Decoder> decoder;
   struct Output {
     std::optional<std::uint16_t> sink;  ///< index into TaskOptions::sink_names; absent: not wanted
-    std::unique_ptr<FeaturePrinter> printer;  ///< null: the bytes go out as they are
+    std::unique_ptr<MessagePrinter> printer;  ///< null: the bytes go out as they are
   };
   std::vector<Output> outputs;  ///< in the order of the manifest
   std::uint32_t retry_attempts_max = 10;

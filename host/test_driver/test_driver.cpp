@@ -11,8 +11,8 @@
 
 #include "app/app.hpp"
 #include "commit/state_reader.hpp"
+#include "decode/message_printer.hpp"
 #include "log/memory_log.hpp"
-#include "publish/feature_format.hpp"
 #include "publish/outbox.hpp"
 
 namespace weir {
@@ -319,7 +319,7 @@ void TestDriver::pipe(std::string_view source, const google::protobuf::MessageLi
   }
   switch (impl_->source(source).format()) {
     case config::v1::JSON:
-      value = or_throw(FeaturePrinter(impl_->message_type(message.GetTypeName())).print(value));
+      value = or_throw(MessagePrinter(impl_->message_type(message.GetTypeName())).print(value));
       break;
     case config::v1::PROTOBUF:
       break;
@@ -449,7 +449,7 @@ std::string TestDriver::state_json(std::string_view key, std::string_view resolv
   for (const auto& plugin : impl_->plugins) {
     if (plugin->manifest().plugin != use.substr(0, slash)) continue;
     const auto* manifest = plugin->manifest().find(use.substr(slash + 1));
-    return or_throw(FeaturePrinter(plugin->message(manifest->state_type)).print(entry->bytes));
+    return or_throw(MessagePrinter(plugin->message(manifest->state_type)).print(entry->bytes));
   }
   throw TestDriverError("no plugin of the app has the resolver " + use);
 }

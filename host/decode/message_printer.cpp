@@ -1,4 +1,4 @@
-#include "publish/feature_format.hpp"
+#include "decode/message_printer.hpp"
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
@@ -6,29 +6,29 @@
 
 namespace weir::host {
 
-struct FeaturePrinter::Impl {
+struct MessagePrinter::Impl {
   google::protobuf::DynamicMessageFactory factory;
   std::unique_ptr<google::protobuf::Message> message;
 };
 
-FeaturePrinter::FeaturePrinter(const google::protobuf::Descriptor* type)
+MessagePrinter::MessagePrinter(const google::protobuf::Descriptor* type)
     : impl_(std::make_unique<Impl>()) {
   impl_->message.reset(impl_->factory.GetPrototype(type)->New());
 }
 
-FeaturePrinter::~FeaturePrinter() = default;
+MessagePrinter::~MessagePrinter() = default;
 
-Result<std::string> FeaturePrinter::print(std::string_view wire) {
+Result<std::string> MessagePrinter::print(std::string_view wire) {
   google::protobuf::Message& message = *impl_->message;
   std::string json;
   if (!message.ParseFromArray(wire.data(), static_cast<int>(wire.size()))) {
-    return error(Errc::invalid, "a feature of {} B is not a {}", wire.size(),
+    return error(Errc::invalid, "{} bytes are not a {}", wire.size(),
                  message.GetDescriptor()->full_name());
   }
   if (const auto status = google::protobuf::util::MessageToJsonString(message, &json);
       !status.ok()) {
-    return error(Errc::invalid, "a feature of type {} has no JSON: {}",
-                 message.GetDescriptor()->full_name(), status.ToString());
+    return error(Errc::invalid, "a {} has no JSON: {}", message.GetDescriptor()->full_name(),
+                 status.ToString());
   }
   return json;
 }

@@ -12,12 +12,12 @@ class Descriptor;
 
 namespace weir::host {
 
-/// Prints features as proto3 JSON, on one line, for sinks of that format. [task]
-class FeaturePrinter {
+/// Wire bytes of one message type as proto3 JSON on one line. One thread at a time.
+class MessagePrinter {
  public:
   /// `type` outlives the printer.
-  explicit FeaturePrinter(const google::protobuf::Descriptor* type);
-  ~FeaturePrinter();
+  explicit MessagePrinter(const google::protobuf::Descriptor* type);
+  ~MessagePrinter();
 
   /// Errc::invalid: the bytes are not a message of the type.
   Result<std::string> print(std::string_view wire);
