@@ -30,7 +30,7 @@ class Scripts(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.root = self.directory / "a copy"
         (self.root / ".ci").mkdir(parents=True)
-        for name in ("dev", ".ci/run"):
+        for name in ("dev", ".ci/run", ".ci/kafka_ran"):
             shutil.copy(REPOSITORY / name, self.root / name)
         for folder in ("sdk", "host/docs", "plugins/earthquakes", "proto", "tests"):
             (self.root / folder).mkdir(parents=True)
@@ -41,21 +41,23 @@ class Scripts(unittest.TestCase):
         for name in ("cmake", "ctest", "clang-format-14", "apt-get", "run-clang-tidy-19"):
             self.stub(name, RECORD)
         self.stub("id", "#!/bin/sh\necho 0\n")
+        (self.tools / "python3").symlink_to(sys.executable)
         # By default everything is installed.
         self.stub("dpkg-query", '#!/bin/sh\nshift 2\nfor p; do echo "$p installed"; done\n')
 
     def stub(self, name, text):
         path = self.tools / name
+        path.unlink(missing_ok=True)  # it may be a link to the real one
         path.write_text(text)
         path.chmod(0o755)
 
-    def run_script(self, *arguments, script="dev", cwd="/"):
+    def run_script(self, *arguments, script="dev", cwd="/", env=None):
         """(exit status, stdout, stderr, the tools that were called)."""
         calls = self.directory / "calls"
         calls.write_text("")
         done = subprocess.run([self.root / script, *arguments], cwd=cwd, text=True,
                               capture_output=True, timeout=60, check=False,
-                              env={"PATH": str(self.tools), "CALLS": str(calls)})
+                              env={"PATH": str(self.tools), "CALLS": str(calls), **(env or {})})
         return done.returncode, done.stdout, done.stderr, calls.read_text().splitlines()
 
     @unittest.skipUnless(shutil.which("shellcheck"), "shellcheck is not installed")
@@ -254,30 +256,76 @@ class Scripts(unittest.TestCase):
         self.assertFalse((self.root / "build").exists())
         self.assertTrue((self.root / "host").exists())
 
-    def ci(self):
-        # ctest writes its own log, as the real one does.
-        self.stub("ctest", RECORD + 'while [ "$1" != --output-log ]; do shift; done\n'
-                  'echo "100% tests passed, 0 tests failed out of 7" >"$2"\n')
+    JUNIT = """<testsuite><testcase name="base/a" status="run"/>
+      <testcase name="kafka/start-4.3" status="run"/><testcase name="kafka/start-3.9" status="run"/>
+      {}</testsuite>"""
+    NEWEST = '<testcase name="kafka/a" status="run"/><testcase name="kafka/b" status="run"/>'
+    OLDER = '<testcase name="kafka/3.9/a" status="run"/>'
+
+    def ci(self, kafka=NEWEST + OLDER):
+        # ctest writes its own logs, as the real one does.
+        (self.directory / "junit").write_text(self.JUNIT.format(kafka))
+        self.stub("ctest", RECORD + "for option; do\n"
+                  '  case $before in --output-log) to=$option;; --output-junit) xml=$option;; esac\n'
+                  '  before=$option\ndone\n'
+                  'echo "100% tests passed, 0 tests failed out of 7" >"$to"\n'
+                  f'[ -z "$xml" ] || cat "{self.directory}/junit" >"$xml"\n')
         (self.root / "host/a.cpp").write_text("")
+
+    def run_ci(self, **env):
+        return self.run_script(script=".ci/run", env=env)
 
     def test_ci_runs_tests_sanitizers_and_format_and_ends_with_the_count(self):
         self.ci()
-        status, out, _, calls = self.run_script(script=".ci/run")
+        status, out, _, calls = self.run_ci()
         self.assertEqual(status, 0)
         orders = [call.split(" --output-log")[0] for call in calls]
         self.assertEqual([order for order in orders if order.startswith("ctest")],
                          ["ctest --preset release", "ctest --preset asan", "ctest --preset tsan"])
         self.assertTrue(orders[-1].startswith("clang-format-14 --dry-run"))
         self.assertEqual(out.splitlines()[-1], "test: 100% tests passed, 0 tests failed out of 7")
+        self.assertIn("\ntest: 2 tests passed on Kafka 4.3, 1 on 3.9\n", out)
 
     def test_ci_goes_on_after_a_failure_and_fails_at_the_end(self):
         self.ci()
         self.stub("cmake", RECORD + 'case "$*" in *asan*) exit 1;; esac\n')
-        status, out, _, calls = self.run_script(script=".ci/run")
+        status, out, _, calls = self.run_ci()
         self.assertEqual(status, 1)
         self.assertTrue(calls[-1].startswith("clang-format-14"))
-        self.assertEqual(out.splitlines()[-1], "failed: asan")
+        self.assertEqual(out.splitlines()[-1], "failed: asan kafka-in-asan")
         self.assertIn("asan: did not get to its tests", out)
+
+    def test_ci_fails_when_the_kafka_suite_did_not_run(self):
+        not_run = '<testcase name="kafka/c" status="notrun"/>'
+        disabled = '<testcase name="kafka/c" status="disabled"/>'
+        failed = '<testcase name="kafka/a" status="fail"/>'
+        for kafka, why in (("", "0 tests passed on Kafka 4.3, 0 on 3.9"),
+                           (self.NEWEST, "2 tests passed on Kafka 4.3, 0 on 3.9"),
+                           (self.OLDER, "0 tests passed on Kafka 4.3, 1 on 3.9"),
+                           (failed + self.OLDER, "0 tests passed on Kafka 4.3, 1 on 3.9"),
+                           (self.NEWEST + self.OLDER + not_run, "1 tests left out, as kafka/c"),
+                           (self.NEWEST + self.OLDER + disabled, "1 tests left out, as kafka/c"),
+                           ("<", "not well-formed")):
+            with self.subTest(kafka=kafka):
+                self.ci(kafka)
+                status, out, _, _ = self.run_ci()
+                self.assertEqual(status, 1)
+                self.assertIn(f"\ntest: the Kafka suite did not run: {why}", out)
+                self.assertEqual(out.splitlines()[-1],
+                                 "failed: kafka-in-tsan kafka-in-asan kafka-in-test")
+
+    def test_ci_without_kafka_says_so_in_its_last_line(self):
+        last = "the Kafka suite did not run, because WEIR_CI_WITHOUT_KAFKA=1 says so"
+        self.ci()
+        self.missing("maven")
+        status, out, _, calls = self.run_ci(WEIR_CI_WITHOUT_KAFKA="1")
+        self.assertEqual((status, out.splitlines()[-1]), (0, last))
+        self.assertEqual([call.split(" ")[-2:] for call in calls if call.startswith("ctest")],
+                         [["-LE", "^kafka$"]] * 3)
+        self.assertNotIn("maven", "".join(calls))
+        self.stub("cmake", RECORD + 'case "$*" in *asan*) exit 1;; esac\n')
+        status, out, _, _ = self.run_ci(WEIR_CI_WITHOUT_KAFKA="1")
+        self.assertEqual((status, out.splitlines()[-2:]), (1, ["failed: asan", last]))
 
 
 if __name__ == "__main__":
