@@ -68,6 +68,8 @@ Format to_format(const config::v1::Source& source) {
   }
   format.ignore_unknown_fields = source.unknown_fields() == config::v1::IGNORE;
   format.required.assign(source.required().begin(), source.required().end());
+  if (source.framing() == config::v1::CONFLUENT) format.framing = Format::Framing::confluent;
+  format.schema_ids.assign(source.schema_ids().begin(), source.schema_ids().end());
   return format;
 }
 

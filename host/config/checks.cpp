@@ -100,6 +100,15 @@ class Checker {
                    "fields to refuse",
                "remove it");
       }
+      if (!has_message && source.framing() == config::v1::CONFLUENT) {
+        report(path + ".framing",
+               path + ".framing: only formats with a message are framed (json, protobuf)",
+               "remove it");
+      }
+      if (source.framing() != config::v1::CONFLUENT && source.schema_ids_size() > 0) {
+        report(path + ".schema_ids", path + ".schema_ids: only framing: confluent has schema ids",
+               "write framing: confluent, or remove it");
+      }
       if (!has_message && source.required_size() > 0) {
         report(path + ".required",
                path + ".required: only formats with a message have fields (json, protobuf)",

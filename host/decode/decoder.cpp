@@ -4,6 +4,7 @@
 #include <simdjson.h>
 
 #include "base/limits.hpp"
+#include "decode/framing.hpp"
 #include "decode/json_to_wire.hpp"
 #include "decode/message_plan.hpp"
 #include "decode/wire_check.hpp"
@@ -104,14 +105,24 @@ Result<std::unique_ptr<Decoder>> make_decoder(const Format& format,
     return error(Errc::config, "required: format: {} has no fields, so \"{}\" cannot be required",
                  name(format.kind), format.required.front());
   }
+  const bool framed = format.framing == Format::Framing::confluent;
+  if (plain && framed) {
+    return error(Errc::config, "framing: format: {} has no message to stand before",
+                 name(format.kind));
+  }
   if (format.kind == Format::Kind::text) return std::unique_ptr<Decoder>(new TextDecoder);
   if (format.kind == Format::Kind::bytes) return std::unique_ptr<Decoder>(new BytesDecoder);
   WEIR_TRY(auto plans, PlanSet::build(*message, format.required));
+  std::unique_ptr<Decoder> decoder;
   if (format.kind == Format::Kind::protobuf) {
-    return std::unique_ptr<Decoder>(new ProtobufDecoder(std::move(plans)));
+    decoder = std::make_unique<ProtobufDecoder>(std::move(plans));
+  } else {
+    decoder = std::make_unique<JsonDecoder>(
+        std::move(plans),
+        JsonToWire::Options{.ignore_unknown_fields = format.ignore_unknown_fields});
   }
-  return std::unique_ptr<Decoder>(
-      new JsonDecoder(std::move(plans), {.ignore_unknown_fields = format.ignore_unknown_fields}));
+  if (framed) decoder = make_framed_decoder(std::move(decoder), format);
+  return decoder;
 }
 
 }  // namespace weir::host

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -25,6 +26,13 @@ struct Format {
   Kind kind = Kind::json;
   bool ignore_unknown_fields = false;      ///< json: else an unknown field makes it undecodable
   std::vector<std::string> required = {};  ///< json, protobuf: names of fields that must be present
+
+  enum class Framing {
+    none,
+    confluent,  ///< json, protobuf: the wire format of Confluent's Schema Registry clients
+  };
+  Framing framing = Framing::none;
+  std::vector<std::uint32_t> schema_ids = {};  ///< confluent: those that are taken; empty: all
 };
 
 /// Turns a record's value into the wire bytes of one message type. One decoder per (source, message

@@ -34,12 +34,13 @@ struct Decoders {
   test::Schema schema{proto};
   const google::protobuf::Descriptor* type = schema.message("f.M");
   google::protobuf::LogSilencer silence;
-  std::array<std::unique_ptr<Decoder>, 6> all{
+  std::array<std::unique_ptr<Decoder>, 7> all{
       make({.kind = Format::Kind::json}),
       make({.kind = Format::Kind::json, .ignore_unknown_fields = true}),
       make({.kind = Format::Kind::json, .required = {"m.i", "k", "t"}}),
       make({.kind = Format::Kind::protobuf}),
       make({.kind = Format::Kind::protobuf, .required = {"m.i", "g.r"}}),
+      make({.kind = Format::Kind::protobuf, .framing = Format::Framing::confluent}),
       *make_decoder({.kind = Format::Kind::text}, nullptr)};
 
   std::unique_ptr<Decoder> make(const Format& format) { return *make_decoder(format, type); }
