@@ -21,10 +21,11 @@ import time
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
-from harness import (App, Ledger, bytes_of, entry_of, memory_directory,  # noqa: E402
+from harness import (App, bytes_of, entry_of, memory_directory,  # noqa: E402
                      partition_of, was_killed)
 from ledger_checks import (Failure, check_all, check_at_any_time,  # noqa: E402
                            check_the_checks, expect)
+from ledger_input import Input  # noqa: E402
 
 PARTITIONS = 3
 OUT_PARTITIONS = 2
@@ -58,57 +59,6 @@ sinks:
 # `acknowledge` is the end of a task: nothing is committed before it but by the end itself, so that
 # the tasks whose turn comes later are found with all of their work open.
 ONE_COMMIT_AT_THE_END = {"INTERVAL": "10m", "BYTES": "64MiB", "LIVE": "100000", "WORKERS": "1"}
-
-
-class Input:
-    """Makes records, good and bad, and knows where each one lands."""
-
-    def __init__(self, rng):
-        self.rng = rng
-        self.ledger = Ledger()
-        self.number = 0
-        self.next_offset = [0] * PARTITIONS
-        self.accounts = {p: [] for p in range(PARTITIONS)}
-        for name in (f"account-{i}" for i in range(45)):
-            self.accounts[partition_of(name.encode(), PARTITIONS)].append(name)
-
-    def record(self, partition, kind=None):
-        """One record as `weir produce` takes it; `kind` None: whatever comes."""
-        rng = self.rng
-        self.number += 1
-        kind = kind or rng.choices(
-            ["good", "skip", "reject", "throw", "broken", "binary", "keyless", "misplaced", "null"],
-            [88, 2, 2, 2, 2, 1, 1, 1, 1])[0]
-        account = rng.choice(self.accounts[partition])
-        if kind == "misplaced":
-            account = rng.choice(self.accounts[(partition + 1) % PARTITIONS])
-        posting = {"id": f"r{self.number}", "account": account, "amount": rng.randint(-99, 999)}
-        if kind in ("skip", "reject", "throw"):
-            posting["action"] = kind
-        if kind == "keyless":
-            del posting["account"]
-        value = json.dumps(posting, separators=(",", ":")).encode()
-        if kind == "broken":
-            value = value[:rng.randrange(1, len(value))]
-        if kind == "binary":
-            value = bytes([0xFF, 0xFE]) + value
-        record = {"partition": partition}
-        if kind not in ("misplaced", "keyless") and rng.random() < 0.5:
-            record["key"] = account
-        if kind == "null":
-            record["value"] = None
-        elif kind == "binary":
-            record["value_base64"] = harness.base64.b64encode(value).decode()
-        else:
-            record["value"] = value.decode()
-        if kind != "null":  # is dropped: the policy's default
-            self.ledger.add(partition, self.next_offset[partition], value, PARTITIONS)
-        self.next_offset[partition] += 1
-        return record
-
-    def slice(self, count):
-        first = [self.record(p, "good") for p in range(PARTITIONS)]
-        return first + [self.record(self.rng.randrange(PARTITIONS)) for _ in range(count)]
 
 
 class Output:
@@ -168,7 +118,7 @@ class KillTest:
     def __init__(self):
         self.rng = harness.seeded()
         self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)), memory_directory(1 << 30))
-        self.input = Input(self.rng)
+        self.input = Input(self.rng, PARTITIONS)
         self.output = Output(self.app)
 
     def close(self):
