@@ -48,6 +48,7 @@ LOGGING = {
     "3": ("-Dlog4j.configuration=file:", "log4j.properties",
           "log4j.rootLogger=WARN, A\n"
           "log4j.appender.A=org.apache.log4j.ConsoleAppender\n"
+          "log4j.appender.A.Target=System.err\n"
           "log4j.appender.A.layout=org.apache.log4j.PatternLayout\n"
           "log4j.appender.A.layout.ConversionPattern=%d %p %c: %m%n\n"),
     "4": ("-Dlog4j2.configurationFile=", "log4j2.properties",
@@ -55,6 +56,7 @@ LOGGING = {
           "rootLogger.appenderRef.A.ref=A\n"
           "appender.A.type=Console\n"
           "appender.A.name=A\n"
+          "appender.A.target=SYSTEM_ERR\n"
           "appender.A.layout.type=PatternLayout\n"
           "appender.A.layout.pattern=%d %p %c: %m%n\n"),
 }

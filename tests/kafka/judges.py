@@ -1,0 +1,49 @@
+"""What other people's clients see in a topic: kcat, and Kafka's own console consumer."""
+
+import json
+import subprocess
+
+READ_SECONDS_MAX = 300
+# The console consumer knows no end; it stops when nothing has come for so long.
+QUIET_MS = 5000
+
+
+def kcat(bootstrap, topic, partition=None, start=0, isolation="read_committed"):
+    """The records of a topic as kcat's JSON has them, up to the end of each partition: topic, partition,
+    offset, ts, key, payload, headers. as_bytes() gives keys and payloads back that are no text."""
+    where = ["-p", str(partition)] if partition is not None else []
+    done = subprocess.run(
+        ["kcat", "-C", "-J", "-q", "-e", "-u", "-b", bootstrap, "-t", topic, *where, "-o", str(start),
+         "-X", f"isolation.level={isolation}", "-X", "fetch.wait.max.ms=20",
+         "-X", "check.crcs=true"],
+        stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=READ_SECONDS_MAX)
+    if done.returncode != 0:
+        raise RuntimeError(f"kcat could not read {topic}: {done.stderr.decode(errors='replace')}")
+    text = done.stdout.decode(errors="surrogateescape")
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+def as_bytes(text):
+    """A key or payload as it lies in the log."""
+    return None if text is None else text.encode(errors="surrogateescape")
+
+
+def console_consumer(cluster, topic, count):
+    """[(partition, key, value)] by Kafka's own tool, read_committed; more than `count` are seen too,
+    as it reads until nothing comes any more."""
+    property_option = "--formatter-property" if cluster.version.startswith("4.") else "--property"
+    words = ["--bootstrap-server", cluster.bootstrap(), "--topic", topic, "--from-beginning",
+             "--isolation-level", "read_committed", "--timeout-ms", QUIET_MS]
+    for name in ("partition", "key"):
+        words += [property_option, f"print.{name}=true"]
+    done = subprocess.run(cluster.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", *words),
+                          stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+                          timeout=READ_SECONDS_MAX)
+    found = []
+    for line in done.stdout.splitlines():
+        partition, key, value = line.split("\t", 2)
+        found.append((int(partition.removeprefix("Partition:")), key, value))
+    if len(found) < count:
+        raise RuntimeError(f"the console consumer read {len(found)} of {count} records of {topic}; it "
+                           f"said:\n{done.stderr}")
+    return found
