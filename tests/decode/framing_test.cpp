@@ -37,7 +37,7 @@ const std::string id_258 = "\x00\x00\x00\x01\x02"s;
 
 }  // namespace
 
-TEST_CASE("framing: the frame comes off, whatever the id") {
+TEST_CASE("framing: the frame comes off whatever the id") {
   const Format json = confluent(Format::Kind::json);
   const Format protobuf = confluent(Format::Kind::protobuf);
 
