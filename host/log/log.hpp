@@ -15,7 +15,7 @@
 
 namespace weir::host {
 
-/// The port behind which records come and go: the embedded log today, Kafka next.
+/// The port behind which records come and go: the embedded log, or Kafka.
 ///
 /// tests/log/contract.cpp is the meaning of this file in code; every implementation passes it
 /// unchanged.
@@ -136,10 +136,25 @@ struct LogHealth {
   std::vector<LogFigure> figures;
 };
 
+/// A host as the one member of its app's group.
+struct Membership {
+  std::string group;
+  std::string host;  ///< tells hosts with different state directories apart; printable, no spaces
+  std::vector<std::string> topics;  ///< all that it reads
+};
+
 /// Where records come from and go to. Every method may be called from any thread.
 class Log {
  public:
   virtual ~Log() = default;
+
+  /// Makes this process the group's member for every partition of the topics, before it opens the
+  /// group's producers; a log without groups has nothing to do. Once. [control]
+  /// Errc::refused: another live host is the member; it was not disturbed.
+  virtual Result<void> join(const Membership& membership) {
+    static_cast<void>(membership);
+    return {};
+  }
 
   /// Absent: no such topic.
   virtual Result<std::optional<TopicInfo>> topic(std::string_view name) = 0;

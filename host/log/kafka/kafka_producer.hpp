@@ -1,0 +1,85 @@
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "log/kafka/kafka_admin.hpp"
+#include "log/kafka/kafka_consumer.hpp"
+#include "log/log.hpp"
+
+namespace weir::host {
+
+/// A transactional producer; or, at least once, an idempotent one whose marks follow its records.
+class KafkaProducer final : public Producer {
+ public:
+  struct Options {
+    std::string group;
+    std::string id;
+    bool exactly_once = true;
+    std::shared_ptr<KafkaConsumer> member;  ///< the group's; null: the group has none
+  };
+
+  /// Fences earlier producers of the same group and id, and ends what they had open.
+  static Result<std::unique_ptr<KafkaProducer>> open(std::shared_ptr<KafkaContext> context,
+                                                     std::shared_ptr<KafkaAdmin> admin,
+                                                     Options options);
+  ~KafkaProducer() override;
+
+  Result<void> publish(std::span<const Publication> publications) override;
+
+  /// Records without marks, in a transaction of their own; the offset of each.
+  Result<std::vector<std::int64_t>> append(std::span<const NewRecord> records);
+
+ private:
+  struct Target {
+    KafkaTopic topic;
+    std::int32_t partition_count = 0;
+  };
+  /// The first record that did not get through.
+  struct Failure {
+    rd_kafka_resp_err_t code;
+    std::string topic;
+    std::int32_t partition;
+    std::size_t bytes;
+  };
+  /// What an answer of librdkafka means for the transaction.
+  enum class Next { go_on, again, abort, give_up };
+
+  KafkaProducer(std::shared_ptr<KafkaAdmin> admin, Options options);
+  Result<void> start(std::shared_ptr<KafkaContext> context);
+  Result<void> check_targets(std::span<const NewRecord> records);
+  Result<Target*> target(std::string_view topic);
+  Result<KafkaMembership> membership() const;
+
+  /// One attempt. `retry` is set when nothing happened and it may work the next time.
+  Result<void> transact(std::span<const Publication> publications, bool& retry);
+  Result<void> publish_at_least_once(std::span<const Publication> publications);
+  Result<void> produce(std::span<const NewRecord> records, std::int64_t* offsets);
+  Result<void> produce_one(const NewRecord& record, std::int64_t* offset);
+  Result<void> send_marks(std::span<const Publication> publications);
+  /// Calls until it is done, or was told to stop. The last error: of which kind it was.
+  template <typename Call>
+  Result<void> until_done(std::string_view what, Call call);
+  Result<void> abort(Error reason);
+  Error failure_error(Error otherwise);
+  Error give_up(Error reason);
+  std::string name() const;
+  void delivered(const rd_kafka_message_t& message);
+
+  std::shared_ptr<KafkaAdmin> admin_;
+  Options options_;
+  std::unique_ptr<KafkaClient> client_;
+  std::map<std::string, Target, std::less<>> targets_;
+  std::optional<Failure> failure_;
+  std::optional<Error> dead_;
+  Next next_ = Next::go_on;            // of the last until_done()
+  rd_kafka_resp_err_t last_code_{};    // of the last until_done()
+  std::vector<std::int64_t> offsets_;  // of append(), which delivery reports fill
+};
+
+}  // namespace weir::host

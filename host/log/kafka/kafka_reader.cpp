@@ -1,0 +1,198 @@
+#include "log/kafka/kafka_reader.hpp"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/limits.hpp"
+#include "log/kafka/kafka_error.hpp"
+#include "log/rules.hpp"
+
+namespace weir::host {
+namespace {
+
+/// A queue below this is low, whatever librdkafka's limit is in messages of this size.
+constexpr std::size_t queued_bytes_low = std::size_t{2} << 20;
+
+MaybeBytes bytes_of(const void* data, std::size_t size) {
+  if (data == nullptr) return std::nullopt;
+  return std::string_view(static_cast<const char*>(data), size);
+}
+
+std::size_t size_of(const rd_kafka_message_t& message) { return message.len + message.key_len; }
+
+}  // namespace
+
+Result<std::unique_ptr<Reader>> KafkaReader::open_single(std::shared_ptr<KafkaContext> context,
+                                                         const TopicPartition& partition,
+                                                         std::int64_t offset) {
+  WEIR_TRY(auto consumer, KafkaConsumer::open_single(std::move(context), partition));
+  KafkaLane* const lane = consumer->take_lane(partition, offset);
+  auto self = std::make_unique<KafkaReader>(std::move(consumer), *lane, offset);
+  self->is_single_ = true;
+  WEIR_CHECK(self->restart(offset));
+  return std::unique_ptr<Reader>(std::move(self));
+}
+
+KafkaReader::KafkaReader(std::shared_ptr<KafkaConsumer> consumer, KafkaLane& lane,
+                         std::int64_t offset)
+    : consumer_(std::move(consumer)), lane_(lane), position_(offset), window_end_(offset) {}
+
+KafkaReader::~KafkaReader() { consumer_->leave_lane(lane_); }
+
+Result<void> KafkaReader::restart(std::int64_t offset) {
+  window_.clear();
+  next_ = 0;
+  error_.reset();
+  is_at_end_ = false;
+  position_ = window_end_ = offset;
+  lane_.position = offset;
+  if (offset < 0) {  // a number with another meaning to librdkafka
+    error_ = out_of_range();
+    return {};
+  }
+  WEIR_CHECK(consumer_->start_lanes());
+  const auto patience = consumer_->context().options.patience;
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  while (window_.empty() && !is_at_end_ && !error_) {
+    WEIR_CHECK(refill(1, std::chrono::milliseconds(100)));
+    if (std::chrono::steady_clock::now() < deadline) continue;
+    return error(Errc::unavailable, "no broker gave records of topic '{}' partition {}; {}",
+                 lane_.partition.topic, lane_.partition.partition,
+                 consumer_->context().health.trouble().value_or("none said why"));
+  }
+  return {};
+}
+
+Result<void> KafkaReader::seek(std::int64_t offset) {
+  const auto held = std::find_if(window_.begin(), window_.end(), [&](const KafkaMessage& message) {
+    return message->offset >= offset;
+  });
+  const bool is_in_window = held != window_.end() && (*held)->offset == offset;
+  if (!is_in_window && offset != position_) return restart(offset);
+  if (is_in_window) next_ = static_cast<std::size_t>(held - window_.begin());
+  position_ = offset;
+  return {};
+}
+
+Result<std::span<const Record>> KafkaReader::fetch(FetchLimit limit) {
+  WEIR_CHECK(consumer_->check());
+  if (!lane_.is_started.load(std::memory_order_relaxed)) WEIR_CHECK(consumer_->start_lanes());
+  records_.clear();
+  headers_.clear();
+  if (next_ == window_.size()) {
+    if (error_) return *error_;
+    // Until there is a record or really nothing: a queue that keeps something tells nobody about
+    // what comes behind it.
+    for (bool took = true; took;) {
+      if (error_) return *error_;
+      WEIR_TRY(took, refill(limit.records, std::chrono::milliseconds(0)));
+      if (!window_.empty()) break;
+    }
+  }
+  std::size_t bytes = 0;
+  while (next_ < window_.size() && records_.size() < limit.records) {
+    const rd_kafka_message_t& message = *window_[next_];
+    bytes += size_of(message);
+    if (bytes > limit.bytes && !records_.empty()) break;
+    add(message);
+    ++next_;
+  }
+  position_ = next_ == window_.size() ? window_end_ : records_.back().offset + 1;
+  lane_.position.store(position_, std::memory_order_relaxed);
+  return std::span<const Record>(records_);
+}
+
+Result<bool> KafkaReader::refill(std::size_t count, std::chrono::milliseconds timeout) {
+  window_.clear();
+  next_ = 0;
+  taken_.resize(count);
+  const ssize_t size = rd_kafka_consume_batch_queue(lane_.queue.get(), to_int(timeout),
+                                                    taken_.data(), taken_.size());
+  if (size < 0) {
+    return kafka_error(
+        rd_kafka_last_error(),
+        fmt::format("topic '{}' partition {}", lane_.partition.topic, lane_.partition.partition));
+  }
+  for (ssize_t i = 0; i < size; ++i) take(KafkaMessage(taken_[static_cast<std::size_t>(i)]));
+  if (size > 0) consumer_->context().health.good();
+  look_at_queue();
+  return size > 0;
+}
+
+void KafkaReader::take(KafkaMessage message) {
+  if (message->err == RD_KAFKA_RESP_ERR__PARTITION_EOF) {
+    window_end_ = std::max(window_end_, message->offset);
+    is_at_end_ = true;
+    return;
+  }
+  if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) return take_error(*message);
+  is_at_end_ = false;
+  // What an assignment before this one had still on its way, or a queue gave twice.
+  if (message->offset < window_end_ || error_) return;
+  window_end_ = message->offset + 1;
+  window_.push_back(std::move(message));
+}
+
+void KafkaReader::take_error(const rd_kafka_message_t& message) {
+  const std::string what =
+      fmt::format("topic '{}' partition {} at offset {}", lane_.partition.topic,
+                  lane_.partition.partition, window_end_);
+  if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+      message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
+    error_ = out_of_range();
+  } else if (is_transient(message.err)) {
+    consumer_->context().health.bad(fmt::format("{}: {}", what, rd_kafka_message_errstr(&message)));
+  } else if (message.err == RD_KAFKA_RESP_ERR__BAD_MSG ||
+             message.err == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ||
+             message.err == RD_KAFKA_RESP_ERR_INVALID_MSG) {
+    error_ = error(Errc::corrupt, "{}: {}", what, rd_kafka_message_errstr(&message));
+  } else {
+    error_ = kafka_error(message.err, what, rd_kafka_message_errstr(&message));
+  }
+}
+
+Error KafkaReader::out_of_range() const {
+  return position_out_of_range(lane_.partition.topic, lane_.partition.partition, window_end_,
+                               consumer_->watermarks(lane_.partition));
+}
+
+void KafkaReader::look_at_queue() {
+  if (!window_.empty()) {
+    std::size_t bytes = 0;
+    for (const KafkaMessage& message : window_) bytes += size_of(*message);
+    message_bytes_ = bytes / window_.size() + 1;
+  }
+  const std::size_t length = rd_kafka_queue_length(lane_.queue.get());
+  const bool is_low = static_cast<std::int64_t>(length) < consumer_->queued_messages_low() &&
+                      length * message_bytes_ < queued_bytes_low;
+  if (is_low && !is_at_end_) {
+    consumer_->lane_is_hungry(lane_);
+  } else if (lane_.is_hungry.load(std::memory_order_relaxed)) {
+    lane_.is_hungry.store(false, std::memory_order_relaxed);
+  }
+}
+
+void KafkaReader::add(const rd_kafka_message_t& message) {
+  Record record;
+  record.key = bytes_of(message.key, message.key_len);
+  record.value = bytes_of(message.payload, message.len);
+  record.offset = message.offset;
+  rd_kafka_timestamp_type_t type = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE;
+  record.timestamp_ms = std::max<std::int64_t>(rd_kafka_message_timestamp(&message, &type), 0);
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    std::vector<Header>& kept = headers_.emplace_back();
+    const char* name = nullptr;
+    const void* value = nullptr;
+    std::size_t size = 0;
+    for (std::size_t i = 0;
+         rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+         ++i) {
+      kept.push_back(Header{name, bytes_of(value, size)});
+    }
+    record.headers = kept;
+  }
+  records_.push_back(record);
+}
+
+}  // namespace weir::host
