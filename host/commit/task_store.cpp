@@ -85,8 +85,9 @@ struct TaskStore::Impl {
   Result<void> check(const CommitRequest& request) const;
   int put_states(MDB_txn* txn, std::span<const StateChange> changes);
   int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
+  Result<void> check_head(MDB_txn* txn) const;
   int write_rows(MDB_txn* txn, const CommitRequest& request);
-  int write_all(const CommitRequest& request);
+  Result<int> write_all(const CommitRequest& request);
 };
 
 Result<void> TaskStore::Impl::open() {
@@ -356,10 +357,28 @@ int TaskStore::Impl::put_outbox(MDB_txn* txn, std::span<const std::string_view> 
   return 0;
 }
 
-int TaskStore::Impl::write_all(const CommitRequest& request) {
+// The lock of the state directory keeps a second writer out. Should it ever fail, this one's States
+// and position are those of an older commit.
+Result<void> TaskStore::Impl::check_head(MDB_txn* txn) const {
+  v1::Head stored;
+  WEIR_TRY(const bool found, rows->get(txn, meta, names::head, &stored, "the row head"));
+  const std::uint64_t nonce = head ? head->commit().nonce() : 0;
+  const std::uint64_t sequence = head ? head->commit().sequence() : 0;
+  if (found == head.has_value() && stored.commit().sequence() == sequence &&
+      stored.commit().nonce() == nonce) {
+    return {};
+  }
+  return error(Errc::refused,
+               "{}: another process has written commit {} to {}, this one goes on from commit {}; "
+               "stop the other host and start again",
+               where(), stored.commit().sequence(), options.directory.string(), sequence);
+}
+
+Result<int> TaskStore::Impl::write_all(const CommitRequest& request) {
   MDB_txn* raw = nullptr;
   if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) return code;
   Transaction txn(raw);
+  WEIR_CHECK(check_head(raw));
   const int code = write_rows(raw, request);
   return code != 0 ? code : txn.commit();
 }
@@ -382,10 +401,10 @@ Result<void> TaskStore::commit(const CommitRequest& request) {
   if (impl.commit_count++ % commits_between_reader_checks == 0) {
     impl.environment->free_dead_readers();
   }
-  int code = impl.write_all(request);
+  WEIR_TRY(int code, impl.write_all(request));
   // A reader that died a moment ago may be all that is in the way.
   if (code == MDB_MAP_FULL && impl.environment->free_dead_readers() > 0) {
-    code = impl.write_all(request);
+    WEIR_TRY(code, impl.write_all(request));
   }
   if (code != 0) {
     return impl.environment->error(

@@ -106,7 +106,8 @@ class TaskStore {
   /// Errc::full: the map or the disk has no room; the message says which and what to do. The store
   /// stays usable: a later commit() after room was made succeeds. (A larger map needs a new
   /// open().) Errc::invalid: a key or State is beyond its limit. Errc::internal: `head` does not
-  /// continue the newest commit (same lineage, next sequence).
+  /// continue the newest commit (same lineage, next sequence). Errc::refused: another process has
+  /// committed since open().
   Result<void> commit(const CommitRequest& request);
 
   /// The outbox of the newest commit, in order.

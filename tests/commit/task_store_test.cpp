@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/limits.hpp"
+#include "child.hpp"
 #include "store_fixture.hpp"
 
 namespace weir::host {
@@ -81,6 +82,34 @@ TEST_CASE("task store: what is no commit is refused before anything is written")
   good(one.put(std::string(key_bytes_max, 'k'), "longest"));
   CHECK(one.get(std::string(key_bytes_max, 'k')) == "longest");
   CHECK(one.store->head()->commit().sequence() == 2);
+}
+
+TEST_CASE("task store: what another process has committed meanwhile is not overwritten") {
+  const TempDir dir;
+  // Forked before this process opens the store.
+  test::Signal opened;
+  test::Child other([&](test::Signal& committed) {
+    if (!opened.wait()) return 1;
+    OneResolver one(options_in(dir / "task"));
+    good(one.put("ana", "theirs"));
+    committed.send();
+    return 0;
+  });
+  OneResolver one(options_in(dir / "task"));
+  good(one.put("bob", "ours"));
+  opened.send();
+  other.wait_for_signal();
+  REQUIRE(other.exit_code() == 0);
+
+  const Error refusal = bad(one.put("ana", "ours"));
+
+  CHECK(refusal.code == Errc::refused);
+  CHECK(refusal.message.find("another process has written commit 2") != std::string::npos);
+  CHECK(one.get("ana") == std::nullopt);
+  one.store.reset();
+  OneResolver again(options_in(dir / "task"));
+  CHECK(again.get("ana") == "theirs");
+  CHECK(again.get("bob") == "ours");
 }
 
 TEST_CASE("task store: a State of 100 MB goes in and out") {
