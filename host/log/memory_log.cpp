@@ -349,6 +349,11 @@ Result<void> MemoryLog::add_gap(const TopicPartition& partition, std::int64_t co
   return {};
 }
 
+void MemoryLog::forget_mark(std::string_view group, const TopicPartition& input) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->marks.erase({std::string(group), input});
+}
+
 Result<void> MemoryLog::truncate(const TopicPartition& partition, std::int64_t begin) {
   const std::lock_guard lock(shared_->mutex);
   WEIR_TRY(Partition* const found, shared_->partition(partition));

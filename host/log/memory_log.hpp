@@ -52,6 +52,9 @@ class MemoryLog final : public Log {
   /// `count` offsets without records at the end: what aborted transactions leave behind.
   Result<void> add_gap(const TopicPartition& partition, std::int64_t count);
 
+  /// The group's mark is gone, as after its expiry or deletion.
+  void forget_mark(std::string_view group, const TopicPartition& input);
+
   /// What health() says from now on.
   void set_health(LogHealth health);
 

@@ -66,16 +66,13 @@ Result<Recovery> reconcile(const std::optional<v1::Head>& head,
     return Recovery::nothing_pending;
   }
   const v1::CommitId& published = head->published();
-  if (!is_set(published)) {
-    if (seen) return refuse("the log has output of this app that this State never published");
-    return Recovery::nothing_pending;
-  }
   if (seen && same_commit(*seen, published)) return Recovery::nothing_pending;
 
   const bool newest_is_pending = same_commit(published, head->commit());
   const v1::CommitId& before = head->published_before();
   const bool seen_is_before = is_set(before) ? seen && same_commit(*seen, before) : !seen;
   if (newest_is_pending && seen_is_before) return Recovery::publish_again;
+  if (!seen) return refuse("the log has lost its mark of this app: it was deleted, or expired");
   return refuse("the log and the state directory do not belong together");
 }
 

@@ -172,6 +172,8 @@ class Task {
 
   bool commit_due(std::int64_t now_ms);
   Result<void> commit();
+  /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().
+  void publish(std::vector<std::string_view> chunks);
   Result<void> await_publication();
   Result<void> finish_commits();
   v1::Head next_head();

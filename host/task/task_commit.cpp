@@ -72,18 +72,23 @@ Result<void> Task::commit() {
   committed_offset_ = next_offset_;
   if (!chunks.empty()) {
     std::swap(outbox_, publishing_outbox_);
-    publishing_.emplace();
-    publishing_->task = options_.name;
-    publishing_->sinks = &options_.sinks;
-    publishing_->inputs = {options_.source.input};
-    publishing_->next_offsets = {committed_offset_};
-    publishing_->id = head.commit();
-    if (head.published_before().sequence() != 0) publishing_->before = head.published_before();
-    publishing_->chunks = publishing_outbox_.chunks();
-    ports_.publisher.submit(*publishing_);
+    publish(publishing_outbox_.chunks());
     step("submit");
   }
   return {};
+}
+
+void Task::publish(std::vector<std::string_view> chunks) {
+  const v1::Head& head = *store_->head();
+  publishing_.emplace();
+  publishing_->task = options_.name;
+  publishing_->sinks = &options_.sinks;
+  publishing_->inputs = {options_.source.input};
+  publishing_->next_offsets = {head.inputs(0).next_offset()};
+  publishing_->id = head.commit();
+  if (head.has_published_before()) publishing_->before = head.published_before();
+  publishing_->chunks = std::move(chunks);
+  ports_.publisher.submit(*publishing_);
 }
 
 v1::Head Task::next_head() {
@@ -93,11 +98,13 @@ v1::Head Task::next_head() {
   id.set_lineage(store_->lineage());
   id.set_sequence(last ? last->commit().sequence() + 1 : 1);
   id.set_nonce(random_nonce());
-  if (!outbox_.empty()) {
+  // The first commit is published too, with nothing but its mark: from then on a log without a mark
+  // is one that has lost it.
+  if (!last || !outbox_.empty()) {
     *head.mutable_published() = id;
-    if (last && last->has_published()) *head.mutable_published_before() = last->published();
-  } else if (last) {
-    if (last->has_published()) *head.mutable_published() = last->published();
+    if (last) *head.mutable_published_before() = last->published();
+  } else {
+    *head.mutable_published() = last->published();
     if (last->has_published_before()) *head.mutable_published_before() = last->published_before();
   }
   v1::Input& input = *head.add_inputs();

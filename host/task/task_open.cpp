@@ -53,6 +53,7 @@ Result<void> Task::start() {
   if (!store_->head()) {
     // The first start decides where the task begins, also if no record comes before the next one.
     WEIR_CHECK(store_->commit({.head = next_head(), .states = {}, .outbox = {}}));
+    publish({});
   }
   committed_offset_ = next_offset_;
   WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, next_offset_));
@@ -163,24 +164,15 @@ Result<void> Task::recover() {
     if (sink != options_.sinks.lines.end()) WEIR_CHECK(sink->second->restore(cursor.position()));
   }
   WEIR_TRY(const auto chunks, store_->outbox());
-  if (chunks.empty()) return {};
-  outbox_stored_ = true;
+  outbox_stored_ = !chunks.empty();
   const std::vector<std::string_view> views(chunks.begin(), chunks.end());
   if (recovery == Recovery::nothing_pending) {
     return Publisher::write_lines(options_.sinks, views);
   }
   ports_.logger.info("publish", "task {}: publishing commit {} of the last run", options_.name,
                      store_->head()->commit().sequence());
-  PendingPublication pending;
-  pending.task = options_.name;
-  pending.sinks = &options_.sinks;
-  pending.inputs = {options_.source.input};
-  pending.next_offsets = {next_offset_};
-  pending.id = store_->head()->commit();
-  if (seen) pending.before = *seen;
-  pending.chunks = views;
-  ports_.publisher.submit(pending);
-  return ports_.publisher.wait(pending);
+  publish(views);
+  return await_publication();
 }
 
 }  // namespace weir::host

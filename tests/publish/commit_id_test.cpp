@@ -14,11 +14,11 @@ v1::CommitId id(std::uint64_t sequence, std::uint64_t nonce = 7, std::uint64_t l
   return made;
 }
 
-v1::Head head(const v1::CommitId& commit, std::optional<v1::CommitId> published,
+v1::Head head(const v1::CommitId& commit, const v1::CommitId& published,
               std::optional<v1::CommitId> before) {
   v1::Head made;
   *made.mutable_commit() = commit;
-  if (published) *made.mutable_published() = *published;
+  *made.mutable_published() = published;
   if (before) *made.mutable_published_before() = *before;
   return made;
 }
@@ -51,16 +51,17 @@ TEST_CASE("reconcile: every combination of store and log has one answer") {
   CHECK(answer(std::nullopt, std::nullopt) == "nothing");
   CHECK(answer(std::nullopt, id(3)) == "halt");
 
-  // Commits, but none of them had anything to publish.
-  CHECK(answer(head(id(3), std::nullopt, std::nullopt), std::nullopt) == "nothing");
-  CHECK(answer(head(id(3), std::nullopt, std::nullopt), id(2)) == "halt");
+  // The first commit, which is published whether it has output or not.
+  CHECK(answer(head(id(1), id(1), std::nullopt), std::nullopt) == "publish");
+  CHECK(answer(head(id(1), id(1), std::nullopt), id(1)) == "nothing");
+  CHECK(answer(head(id(1), id(1), std::nullopt), id(2)) == "halt");
 
-  // The newest commit is the first one with output.
-  CHECK(answer(head(id(3), id(3), std::nullopt), std::nullopt) == "publish");
-  CHECK(answer(head(id(3), id(3), std::nullopt), id(3)) == "nothing");
-  CHECK(answer(head(id(3), id(3), std::nullopt), id(2)) == "halt");
+  // Later ones, none of them with output: the log must still have the first one's mark.
+  CHECK(answer(head(id(3), id(1), std::nullopt), id(1)) == "nothing");
+  CHECK(answer(head(id(3), id(1), std::nullopt), std::nullopt) == "halt");
+  CHECK(answer(head(id(3), id(1), std::nullopt), id(2)) == "halt");
 
-  // It is not the first one.
+  // The newest commit has output.
   CHECK(answer(head(id(5), id(5), id(3)), id(3)) == "publish");
   CHECK(answer(head(id(5), id(5), id(3)), id(5)) == "nothing");
   CHECK(answer(head(id(5), id(5), id(3)), std::nullopt) == "halt");
