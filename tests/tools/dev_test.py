@@ -180,32 +180,18 @@ class Scripts(unittest.TestCase):
         self.assertIn("run-clang-tidy-19", calls[-1])
         self.assertTrue(calls[-1].endswith("/a copy/(sdk|host|plugins|proto|tests)/.*commit"))
 
-    def spin(self, errors):
-        self.stub("spin", RECORD + f"echo 'State-vector 20 byte, depth reached 3, errors: {errors}'\n")
-
-    def test_model_without_a_model_fails_and_says_so(self):
-        status, _, err, calls = self.run_script("model")
-        self.assertEqual((status, calls), (1, []))
-        self.assertIn("nothing to check yet", err)
-
-    def test_model_runs_every_check_that_a_model_names(self):
-        model = self.root / "host/docs/commit.pml"
-        model.write_text("/* run: -DN=2 -bfs */\n// fail: -DBUG\nint x;\n")
-        self.spin(0)
-        status, _, err, calls = self.run_script("model")
-        self.assertEqual(calls, [f"spin -run -DN=2 -bfs {model}", f"spin -run -DBUG {model}"])
-        self.assertEqual(status, 1)
-        self.assertIn("0 errors for fail: -DBUG", err)
-        self.spin(1)
-        status, _, err, _ = self.run_script("model")
-        self.assertEqual(status, 1)
-        self.assertIn("1 errors for run: -DN=2 -bfs:", err)
-        self.stub("spin", RECORD + 'case "$*" in *BUG*) echo errors: 1;; *) echo errors: 0;; esac\n')
-        self.assertEqual(self.run_script("model")[0], 0)
-        self.stub("spin", RECORD)
-        self.assertIn("no verdict", self.run_script("model")[2])
-        model.write_text("int x;\n")
-        self.assertIn("has no line 'run: ARGUMENTS'", self.run_script("model")[2])
+    def test_model_tests_the_checker_and_checks_every_model(self):
+        self.stub("python3", RECORD)
+        (self.root / "tests/model").mkdir()
+        for name in ("one", "two"):
+            (self.root / f"tests/model/{name}.pml").write_text("")
+        self.assertEqual(self.run_script("model")[3],
+                         ["python3 tests/model/check_test.py",
+                          "python3 tests/model/check.py build/model tests/model/one.pml "
+                          "tests/model/two.pml"])
+        for failing in ("check_test", "check.py"):
+            self.stub("python3", RECORD + f'case "$*" in *{failing}*) exit 1;; esac\n')
+            self.assertEqual(self.run_script("model")[0], 1)
 
     def test_fuzz_and_bench_run_what_was_built_and_fail_without(self):
         for command, folder, name in (("fuzz", "build/fuzz/tests/fuzz", "decode_fuzzer"),
@@ -271,6 +257,11 @@ class Scripts(unittest.TestCase):
                   'echo "100% tests passed, 0 tests failed out of 7" >"$to"\n'
                   f'[ -z "$xml" ] || cat "{self.directory}/junit" >"$xml"\n')
         (self.root / "host/a.cpp").write_text("")
+        (self.root / "tests/model").mkdir(exist_ok=True)
+        (self.root / "tests/model/one.pml").write_text("")
+        for name in ("check", "check_test"):
+            (self.root / f"tests/model/{name}.py").write_text(
+                "import os, sys\nopen(os.environ['CALLS'], 'a').write(' '.join(sys.argv) + '\\n')\n")
 
     def run_ci(self, **env):
         return self.run_script(script=".ci/run", env=env)
@@ -282,6 +273,7 @@ class Scripts(unittest.TestCase):
         orders = [call.split(" --output-log")[0] for call in calls]
         self.assertEqual([order for order in orders if order.startswith("ctest")],
                          ["ctest --preset release", "ctest --preset asan", "ctest --preset tsan"])
+        self.assertIn("tests/model/check.py build/model tests/model/one.pml", orders)
         self.assertTrue(orders[-1].startswith("clang-format-14 --dry-run"))
         self.assertEqual(out.splitlines()[-1], "test: 100% tests passed, 0 tests failed out of 7")
         self.assertIn("\ntest: 2 tests passed on Kafka 4.3, 1 on 3.9\n", out)
