@@ -62,10 +62,10 @@ std::string json_of(const Manifest::Resolver& resolver) {
                             json_string(feature.name), json_string(feature.type));
   }
   return fmt::format(
-      R"({{"name":{},"message":{},"state":{},"state_version":{},"settings":{},"features":[{}]}})",
+      R"({{"name":{},"message":{},"state":{},"state_version":{},"settings":{},"timers":{},"features":[{}]}})",
       json_string(resolver.name), json_or_null(resolver.message_type),
       json_or_null(resolver.state_type), resolver.state_version,
-      json_or_null(resolver.settings_type), features);
+      json_or_null(resolver.settings_type), resolver.timers, features);
 }
 
 void print_json(const InspectReport& report) {
@@ -106,6 +106,7 @@ void print_text(const InspectReport& report) {
                     ? "none"
                     : fmt::format("{}, version {}", resolver.state_type, resolver.state_version));
     if (!resolver.settings_type.empty()) print_entry("  settings", resolver.settings_type);
+    if (resolver.timers) print_entry("  timers", "on the arrival clock");
     for (const Manifest::Feature& feature : resolver.features) {
       print_entry("  feature", fmt::format("{}: {}", feature.name, feature.type));
     }

@@ -61,9 +61,23 @@ void log_summary(Logger& logger, const Counters& counters) {
     if (counters.set_aside[i] == 0) continue;
     aside += fmt::format(", {} {}", counters.set_aside[i], name_of(static_cast<SetAside>(i)));
   }
-  logger.info("app", "{} records, {} resolved, {} skipped, {} features, {} commits{}",
-              counters.records, counters.resolved, counters.skipped, counters.features,
+  const std::string fired =
+      counters.fired == 0 ? "" : fmt::format("{} timers fired, ", counters.fired);
+  logger.info("app", "{} records, {} resolved, {} skipped, {}{} features, {} commits{}",
+              counters.records, counters.resolved, counters.skipped, fired, counters.features,
               counters.commits, aside);
+}
+
+/// Nobody waits for them, so that nobody believes they have fired.
+void log_pending_timers(Logger& logger, App& app) {
+  std::uint64_t pending = 0;
+  for (Task* task : app.tasks()) {
+    if (const auto count = task->pending_timers()) pending += *count;
+  }
+  if (pending == 0) return;
+  logger.info("app", "{} timer{} pending: {} when this app runs and {} time has come", pending,
+              pending == 1 ? " is" : "s are", pending == 1 ? "it fires" : "they fire",
+              pending == 1 ? "its" : "their");
 }
 
 /// Until everything is done or a stop was asked for and finished. False: the deadline passed.
@@ -116,6 +130,7 @@ ExitCode command_run(const RunOptions& options) {
 
   const Worker::Progress end = (*app)->progress();
   log_summary(logger, end.counters);
+  log_pending_timers(logger, **app);
   if (end.halted == 0) return ExitCode::ok;
   const bool all = end.halted == (*app)->tasks().size();
   logger.error("app", "{} of {} tasks halted", end.halted, (*app)->tasks().size());

@@ -34,11 +34,17 @@ Result<void> check_resolver(StateReader& reader, const std::string& name) {
                names.empty() ? "there is none yet" : suggestion(name, names, "resolvers"));
 }
 
+/// The member of a JSON line that says what the key's timer is set to; nothing where there is none.
+std::string timer_member(const StateReader::Entry& entry) {
+  return entry.timer_ms ? fmt::format(",\"timer_ms\":{}", *entry.timer_ms) : std::string();
+}
+
 Result<std::string> export_line(StateReader& reader, const StateReader::Entry& entry) {
   WEIR_TRY(const std::string state, reader.to_json(entry));
-  return fmt::format(R"({{"resolver":{},{},"task":{},"type":{},"state_version":{},"state":{}}})",
+  return fmt::format(R"({{"resolver":{},{},"task":{},"type":{},"state_version":{}{},"state":{}}})",
                      json_string(entry.resolver), json_bytes("key", entry.key),
-                     json_string(entry.task), json_string(entry.type), entry.state_version, state);
+                     json_string(entry.task), json_string(entry.type), entry.state_version,
+                     timer_member(entry), state);
 }
 
 /// Visits what the options select until `visit` fails.
@@ -73,8 +79,9 @@ Result<ExitCode> get(const StateOptions& options) {
       continue;
     }
     WEIR_TRY(const std::string json, reader->to_json(entry));
-    say("{} · task {} · {} · {}", entry.resolver, entry.task, entry.type,
-        format_size(entry.bytes.size()) + (entry.bytes.size() < 1024 ? " bytes" : ""));
+    say("{} · task {} · {} · {}{}", entry.resolver, entry.task, entry.type,
+        format_size(entry.bytes.size()) + (entry.bytes.size() < 1024 ? " bytes" : ""),
+        entry.timer_ms ? " · timer at " + format_time_ms(*entry.timer_ms) : "");
     print_line(json);
   }
   return ExitCode::ok;
@@ -84,17 +91,18 @@ Result<ExitCode> list(const StateOptions& options) {
   WEIR_TRY(const auto reader, open_states(options));
   const auto print = [&](const StateReader::Entry& entry) -> Result<void> {
     if (options.format == OutputFormat::json) {
-      print_line(fmt::format(R"({{"resolver":{},{},"task":{},"bytes":{}}})",
+      print_line(fmt::format(R"({{"resolver":{},{},"task":{},"bytes":{}{}}})",
                              json_string(entry.resolver), json_bytes("key", entry.key),
-                             json_string(entry.task), entry.bytes.size()));
+                             json_string(entry.task), entry.bytes.size(), timer_member(entry)));
     } else {
-      print_line(fmt::format("{:<24} {:<32} {:>10} {}", entry.resolver, readable(entry.key),
-                             entry.bytes.size(), entry.task));
+      print_line(fmt::format("{:<24} {:<32} {:>10} {:<24}{}", entry.resolver, readable(entry.key),
+                             entry.bytes.size(), entry.task,
+                             entry.timer_ms ? " " + format_time_ms(*entry.timer_ms) : ""));
     }
     return {};
   };
   if (options.format == OutputFormat::text) {
-    say("{:<24} {:<32} {:>10} {}", "RESOLVER", "KEY", "BYTES", "TASK");
+    say("{:<24} {:<32} {:>10} {:<24} {}", "RESOLVER", "KEY", "BYTES", "TASK", "TIMER");
   }
   WEIR_TRY(const std::uint64_t count, for_each(*reader, options, print));
   say("{} State{}", count, count == 1 ? "" : "s");

@@ -10,6 +10,12 @@ namespace weir::host {
 /// A State's key: LMDB's own limit for a key (MDB_MAXKEYSIZE of Debian's build).
 inline constexpr std::size_t key_bytes_max = 511;
 
+/// A State's key that has a timer: the store's index holds it beside the time and the resolver.
+inline constexpr std::size_t timer_key_bytes_max = key_bytes_max - 12;
+
+/// Timers that fire in one turn of a task, before records go on.
+inline constexpr std::size_t timers_per_turn_max = 1000;
+
 /// One record's value, as it comes from the log and after decoding.
 inline constexpr std::size_t value_bytes_max = std::size_t{64} << 20;
 

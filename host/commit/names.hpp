@@ -9,8 +9,10 @@
 
 namespace weir::host {
 
-/// The environment's format as a whole; host/docs/record-format.md describes 1.
-inline constexpr std::uint32_t environment_format = 1;
+/// The environment's format as a whole; host/docs/record-format.md describes both.
+inline constexpr std::uint32_t environment_format = 2;
+/// What it stays at until a resolver has timers, so that an older host can go on with it.
+inline constexpr std::uint32_t environment_format_without_timers = 1;
 
 /// Names of databases and fixed keys in a task's environment.
 namespace names {
@@ -19,6 +21,8 @@ inline constexpr const char* meta = "meta";
 inline constexpr const char* resolvers = "resolvers";
 inline constexpr const char* schemas = "schemas";
 inline constexpr const char* outbox = "outbox";
+inline constexpr const char* timers = "timers";
+inline constexpr const char* due = "due";
 
 inline constexpr const char* environment = "environment";
 inline constexpr const char* head = "head";
@@ -39,9 +43,33 @@ inline std::optional<std::uint32_t> schema_id(std::string_view key) {
 }
 
 /// Big-endian, so that rows are in the order of their numbers.
+inline void append_be(std::string& to, std::uint32_t number) {
+  for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<char>(number >> shift));
+}
 inline std::string outbox_key(std::uint32_t index) {
-  return {static_cast<char>(index >> 24), static_cast<char>(index >> 16),
-          static_cast<char>(index >> 8), static_cast<char>(index)};
+  std::string key;
+  append_be(key, index);
+  return key;
+}
+
+/// All timers of a resolver have this in front.
+inline std::string timer_prefix(std::uint32_t resolver) {
+  std::string key;
+  append_be(key, resolver);
+  return key;
+}
+inline std::string timer_key(std::uint32_t resolver, std::string_view key) {
+  return timer_prefix(resolver).append(key);
+}
+
+/// In the order of (resolver, time, key); times before 1970 too.
+inline constexpr std::size_t due_key_head_bytes = 12;
+inline std::string due_key(std::uint32_t resolver, std::int64_t at_ms, std::string_view key) {
+  const std::uint64_t ordered = static_cast<std::uint64_t>(at_ms) ^ (std::uint64_t{1} << 63);
+  std::string out = timer_prefix(resolver);
+  append_be(out, static_cast<std::uint32_t>(ordered >> 32));
+  append_be(out, static_cast<std::uint32_t>(ordered));
+  return out.append(key);
 }
 
 }  // namespace names

@@ -16,6 +16,7 @@
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
 #include "commit/state_type.hpp"
+#include "commit/timer_rows.hpp"
 #include "lmdb/environment.hpp"
 
 namespace weir::host {
@@ -89,6 +90,12 @@ class TaskReader {
       if (code != 0) return out->rows_->failed(code);
     }
     WEIR_CHECK(out->check_identity(raw, meta));
+    TimerRows timers(*out->rows_);
+    if (const int code = timers.open(raw, 0); code == 0) {
+      out->timers_ = timers;
+    } else if (code != MDB_NOTFOUND) {  // made by a host that knew no timers
+      return out->rows_->failed(code);
+    }
     // A handle that a read transaction opened lives on only if the transaction is committed.
     if (const int code = txn.commit(); code != 0) return out->rows_->failed(code);
     return out;
@@ -137,6 +144,10 @@ class TaskReader {
           break;
         }
         WEIR_TRY(Entry entry, read(raw, resolver.name, to_view(key), to_view(value)));
+        if (timers_) {
+          WEIR_TRY(const auto timer, timers_->get(raw, resolver.entry.id(), entry.key));
+          if (timer) entry.timer_ms = timer->at_ms;
+        }
         bytes += entry.bytes.size();
         out->push_back(std::move(entry));
         if (exact) break;
@@ -242,7 +253,8 @@ class TaskReader {
   std::string task_;
   bool locking_ = true;
   std::unique_ptr<Environment> environment_;
-  std::optional<Rows> rows_;  // of the environment
+  std::optional<Rows> rows_;         // of the environment
+  std::optional<TimerRows> timers_;  // of the environment
   MDB_dbi resolvers_ = 0;
   MDB_dbi schemas_ = 0;
   std::map<std::uint32_t, MDB_dbi> states_;

@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -35,7 +36,8 @@ class StateReader {
     std::string bytes;
     std::string type;
     std::uint32_t state_version = 0;
-    std::uint32_t schema = 0;  ///< of the task; what to_json() reads the bytes with
+    std::uint32_t schema = 0;              ///< of the task; what to_json() reads the bytes with
+    std::optional<std::int64_t> timer_ms;  ///< what the key's timer is set to; absent: none
   };
 
   /// Errc::not_found: no state directory, or no State in it yet.

@@ -14,6 +14,7 @@
 #include "commit/names.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
+#include "commit/timer_rows.hpp"
 #include "lmdb/environment.hpp"
 
 namespace weir::host {
@@ -49,7 +50,8 @@ struct TaskStore::Impl {
 
   Options options;
   std::unique_ptr<Environment> environment;
-  std::optional<Rows> rows;  // of the environment
+  std::optional<Rows> rows;         // of the environment
+  std::optional<TimerRows> timers;  // of the environment
   MDB_dbi meta = 0;
   MDB_dbi resolvers = 0;
   MDB_dbi schemas = 0;
@@ -84,6 +86,9 @@ struct TaskStore::Impl {
   void renew();
   Result<void> check(const CommitRequest& request) const;
   int put_states(MDB_txn* txn, std::span<const StateChange> changes);
+  Result<void> check_timers(MDB_txn* txn, std::span<const ResolverSchema> registered,
+                            std::span<const ResolverId> ids);
+  Result<MDB_txn*> reader() const;
   int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
   Result<void> check_head(MDB_txn* txn) const;
   int write_rows(MDB_txn* txn, const CommitRequest& request);
@@ -99,6 +104,7 @@ Result<void> TaskStore::Impl::open() {
                                            .locking = true}));
   if (options.sync) WEIR_CHECK(sync_directory(options.directory));
   rows.emplace(*environment, options.task);
+  timers.emplace(*rows);
 
   MDB_txn* raw = nullptr;
   if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) {
@@ -135,6 +141,9 @@ Result<void> TaskStore::Impl::open_databases(MDB_txn* txn) {
       return environment->error(code, "opening " + where());
     }
   }
+  if (const int code = timers->open(txn, MDB_CREATE); code != 0) {
+    return environment->error(code, "opening " + where());
+  }
   MDB_stat stat{};
   mdb_stat(txn, outbox, &stat);
   outbox_rows = stat.ms_entries;
@@ -148,7 +157,7 @@ Result<void> TaskStore::Impl::read_identity(MDB_txn* txn) {
     MDB_stat stat{};
     mdb_stat(txn, meta, &stat);
     if (stat.ms_entries != 0) return rows->corrupt("the row environment", "is missing");
-    identity.set_format(environment_format);
+    identity.set_format(environment_format_without_timers);
     identity.set_app(options.app);
     identity.set_task(options.task);
     WEIR_TRY(const std::uint64_t lineage, draw_lineage());
@@ -248,6 +257,7 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
     const int code = mdb_dbi_open(raw, names::state(id).c_str(), MDB_CREATE, &state.dbi);
     if (code != 0) return impl.environment->error(code, doing);
   }
+  WEIR_CHECK(impl.check_timers(raw, resolvers, registration.ids));
   // Writes nothing when nothing changed.
   if (const int code = txn.commit(); code != 0) return impl.environment->error(code, doing);
   impl.states = std::move(states);
@@ -255,6 +265,54 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
   impl.notes = std::move(registration.notes);
   impl.renew();
   return std::move(registration.ids);
+}
+
+// A timer whose handler is gone would never fire, and nobody would notice.
+Result<void> TaskStore::Impl::check_timers(MDB_txn* txn, std::span<const ResolverSchema> registered,
+                                           std::span<const ResolverId> ids) {
+  std::string refusal;
+  bool any = false;
+  for (std::size_t i = 0; i < registered.size(); ++i) {
+    any = any || registered[i].timers;
+    if (ids[i] == 0 || registered[i].timers) continue;
+    WEIR_TRY(const std::uint64_t count, timers->count(txn, ids[i]));
+    if (count == 0) continue;
+    refusal += fmt::format(
+        "{}resolver {}: it has {} timer{} set, and {} of version {} has no handler that they could "
+        "call; load a build with .on_notify<>(), or give the resolver without timers a new name",
+        refusal.empty() ? "" : "\n", registered[i].name, count, count == 1 ? "" : "s",
+        registered[i].use, registered[i].plugin_version);
+  }
+  if (!refusal.empty()) return error(Errc::refused, "{}: {}", where(), refusal);
+  if (!any || identity.format() >= environment_format) return {};
+  // From here on a host that knows no timers would lose them.
+  v1::Environment with_timers = identity;
+  with_timers.set_format(environment_format);
+  if (const int code = Rows::put(txn, meta, names::environment, with_timers); code != 0) {
+    return environment->error(code, where() + ": registering resolvers");
+  }
+  return {};
+}
+
+Result<MDB_txn*> TaskStore::Impl::reader() const {
+  if (reading_fault != 0) return environment->error(reading_fault, "reading " + where());
+  return reading;
+}
+
+Result<std::optional<Timer>> TaskStore::timer(ResolverId resolver, std::string_view key) {
+  WEIR_TRY(MDB_txn * txn, impl_->reader());
+  return impl_->timers->get(txn, resolver, key);
+}
+
+Result<std::vector<KeyTimer>> TaskStore::next_timers(ResolverId resolver, const KeyTimer* after,
+                                                     std::size_t count) {
+  WEIR_TRY(MDB_txn * txn, impl_->reader());
+  return impl_->timers->next(txn, resolver, after, count);
+}
+
+Result<std::uint64_t> TaskStore::timer_count(ResolverId resolver) {
+  WEIR_TRY(MDB_txn * txn, impl_->reader());
+  return impl_->timers->count(txn, resolver);
 }
 
 Result<std::optional<StoredState>> TaskStore::get(ResolverId resolver, std::string_view key) {
@@ -310,6 +368,17 @@ Result<void> TaskStore::Impl::check(const CommitRequest& request) const {
                    name, printable(change.key), readable_bytes(change.bytes->size()),
                    readable_bytes(state_bytes_max));
     }
+  }
+  const StoredTimerChange* last_timer = nullptr;
+  for (const StoredTimerChange& change : request.timers) {
+    WEIR_ASSERT(change.resolver < states.size() && states[change.resolver].open,
+                "commit() of a resolver that is not registered");
+    WEIR_ASSERT(last_timer == nullptr || last_timer->resolver < change.resolver ||
+                    (last_timer->resolver == change.resolver && last_timer->key < change.key),
+                "commit() takes timers sorted by resolver and key");
+    WEIR_ASSERT(!change.timer || change.key.size() <= timer_key_bytes_max,
+                "a call has let a timer of a longer key pass");
+    last_timer = &change;
   }
   return {};
 }
@@ -387,6 +456,8 @@ int TaskStore::Impl::write_rows(MDB_txn* txn, const CommitRequest& request) {
   step("begun");
   if (const int code = put_states(txn, request.states); code != 0) return code;
   step("states_put");
+  if (const int code = timers->put(txn, request.timers); code != 0) return code;
+  step("timers_put");
   if (const int code = put_outbox(txn, request.outbox); code != 0) return code;
   step("outbox_put");
   if (const int code = Rows::put(txn, meta, names::head, request.head); code != 0) return code;

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "base/timer.hpp"
 #include "weir/v1/task.pb.h"
 
 namespace google::protobuf {
@@ -36,6 +37,13 @@ struct StateChange {
   std::optional<std::string_view> bytes;
 };
 
+/// One timer to write; absent deletes it. Valid for the call it is passed to.
+struct StoredTimerChange {
+  ResolverId resolver = 0;
+  std::string_view key;
+  std::optional<Timer> timer;
+};
+
 /// The step that makes everything since the last commit durable, or nothing of it.
 struct CommitRequest {
   /// Head of the new commit, complete.
@@ -45,6 +53,8 @@ struct CommitRequest {
   /// Encoded features and dead letters in their order, in pieces of at most 1 MiB or one big one.
   /// The store does not look into them. They replace the outbox of the commit before.
   std::span<const std::string_view> outbox;
+  /// Sorted by (resolver, key), each at most once.
+  std::span<const StoredTimerChange> timers = {};
 };
 
 /// What a resolver of the app brings along when a task opens.
@@ -55,10 +65,11 @@ struct ResolverSchema {
   std::string plugin_version;
   const google::protobuf::Descriptor* state = nullptr;  ///< null: stateless
   std::uint32_t state_version = 0;
+  bool timers = false;  ///< it has a handler for them
 };
 
-/// The durable half of one task: one LMDB environment with States, offsets, outbox, commit id and
-/// descriptors. host/docs/record-format.md has the grammar of what it holds.
+/// The durable half of one task: one LMDB environment with States, timers, offsets, outbox, commit
+/// id and descriptors. host/docs/record-format.md has the grammar of what it holds.
 ///
 /// Lifecycle: open() -> register_resolvers() -> (get()* commit())* -> destructor. [task], apart
 /// from readers of other processes, which use StateReader.
@@ -70,8 +81,8 @@ class TaskStore {
     std::string task;
     std::uint64_t map_bytes = std::uint64_t{64} << 30;
     bool sync = true;  ///< false: for tests and the TestDriver, where the process is the only fault
-    /// For tests that kill: called inside commit() with "begun", "states_put", "outbox_put",
-    /// "head_put" and "committed" as each is reached.
+    /// For tests that kill: called inside commit() with "begun", "states_put", "timers_put",
+    /// "outbox_put", "head_put" and "committed" as each is reached.
     std::function<void(std::string_view step)> at_step;
   };
 
@@ -84,8 +95,9 @@ class TaskStore {
   /// ones, keeps State under `renamed_from`, and gives every stateful resolver its id, in the order
   /// of `resolvers` (0 for stateless ones). One transaction.
   /// May be called again for other builds of the plugins. Records `started_at` for resolvers whose
-  /// State begins now. Errc::refused: a State would be misread or lost; the message has one line
-  /// for each reason, naming the field and the way out, and nothing was changed.
+  /// State begins now. Errc::refused: a State would be misread or lost, or a timer never fire; the
+  /// message has one line for each reason, naming the field and the way out, and nothing was
+  /// changed.
   Result<std::vector<ResolverId>> register_resolvers(std::span<const ResolverSchema> resolvers,
                                                      std::span<const v1::Input> started_at);
 
@@ -101,6 +113,17 @@ class TaskStore {
   /// Copies nothing. Errc::corrupt: its checksum does not fit.
   /// Errc::invalid: the key is empty or longer than key_bytes_max.
   Result<std::optional<StoredState>> get(ResolverId resolver, std::string_view key);
+
+  /// The committed timer of a key. Absent: there is none. Errc::corrupt: its checksum does not fit.
+  Result<std::optional<Timer>> timer(ResolverId resolver, std::string_view key);
+
+  /// The resolver's next `count` committed timers in the order of (time, key), behind `after`;
+  /// null: the first ones.
+  Result<std::vector<KeyTimer>> next_timers(ResolverId resolver, const KeyTimer* after,
+                                            std::size_t count);
+
+  /// How many committed timers the resolver has. Walks over them.
+  Result<std::uint64_t> timer_count(ResolverId resolver);
 
   /// All of `request`, durable when this returns, or nothing.
   /// Errc::full: the map or the disk has no room; the message says which and what to do. The store

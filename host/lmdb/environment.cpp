@@ -19,6 +19,7 @@ namespace weir::host {
 namespace {
 
 constexpr unsigned readers_max = 1024;
+constexpr unsigned databases_own = 6;  // of a task: those that are not of one State
 // Group members may read along (a reader has to write its slot into lock.mdb); the umask decides.
 constexpr mdb_mode_t file_mode = 0660;
 // 64 bytes a reader and a page for the rest, rounded up.
@@ -250,7 +251,7 @@ Error Environment::error(int code, std::string_view doing) const {
   if (code == MDB_DBS_FULL) {
     return host::error(Errc::refused,
                        "{}: {} holds the State of at most {} resolvers; split the app", doing, path,
-                       options_.databases_max - 4);
+                       options_.databases_max - databases_own);
   }
   return host::error(Errc::io, "{}: {}: {}", doing, path, mdb_strerror(code));
 }

@@ -38,8 +38,18 @@ weir_bytes take(const char*& from, std::uint32_t size) {
 
 }  // namespace
 
-AppliedCall* keep_call(const weir_record& record, std::string_view state_key, AppliedCall* previous,
-                       Arena& arena) {
+AppliedCall* keep_firing(std::int64_t at_ms, std::int64_t arrival_ms, AppliedCall* previous,
+                         Arena& arena) {
+  auto* const call = new (arena.allocate(sizeof(AppliedCall))) AppliedCall;
+  call->previous = previous;
+  call->offset = AppliedCall::timer;
+  call->timestamp_ms = at_ms;
+  call->arrival_ms = arrival_ms;
+  return call;
+}
+
+AppliedCall* keep_call(const weir_record& record, std::int64_t arrival_ms,
+                       std::string_view state_key, AppliedCall* previous, Arena& arena) {
   const bool same_key = record.key.data != nullptr && from_abi(record.key) == state_key;
   const weir_bytes key = same_key ? absent_bytes : record.key;
   std::size_t size = sizeof(AppliedCall) + present_size(record.value) + present_size(key);
@@ -53,6 +63,7 @@ AppliedCall* keep_call(const weir_record& record, std::string_view state_key, Ap
                            record.topic,
                            record.offset,
                            record.timestamp_ms,
+                           arrival_ms,
                            record.partition,
                            same_key ? AppliedCall::key_is_state_key : stored_size(key),
                            stored_size(record.value),

@@ -115,6 +115,49 @@ void retry_after(weir_call* abi, std::int64_t milliseconds) noexcept {
 
 void discard_state(weir_call* abi) noexcept { from_plugin(abi).discard = true; }
 
+/// Whether this call may say something of its key's timer; the reason goes with the call.
+bool may_time(Call& call, std::int32_t clock) {
+  std::string reason;
+  switch (call.timers) {
+    case TimerUse::wrong_slot:
+      reason = "timers have no use in this slot";
+      break;
+    case TimerUse::stateless:
+      reason = "a stateless resolver has no timers: a timer belongs to the State of a key";
+      break;
+    case TimerUse::no_handler:
+      reason =
+          "the resolver sets a timer and has nothing that it would call: add .on_notify<>() (the "
+          "slot notify and \"timers arrival\" in the manifest)";
+      break;
+    case TimerUse::allowed:
+      if (clock != WEIR_CLOCK_ARRIVAL) {
+        reason = fmt::format("a timer on clock {}, this host knows {}", clock,
+                             static_cast<int>(WEIR_CLOCK_ARRIVAL));
+      } else if (call.abi.key.size > timer_key_bytes_max) {
+        reason = fmt::format("a timer for a key of {} B, the limit is {} B", call.abi.key.size,
+                             timer_key_bytes_max);
+      } else {
+        return true;
+      }
+      break;
+  }
+  refuse(call, std::move(reason));
+  return false;
+}
+
+void set_timer(weir_call* abi, std::int32_t clock, std::int64_t time_ms) noexcept {
+  Call& call = from_plugin(abi);
+  if (!may_time(call, clock)) return;
+  call.timer = TimerChange::set;
+  call.timer_ms = time_ms;
+}
+
+void clear_timer(weir_call* abi, std::int32_t clock) noexcept {
+  Call& call = from_plugin(abi);
+  if (may_time(call, clock)) call.timer = TimerChange::clear;
+}
+
 }  // namespace
 
 void Call::begin(Arena* slot_arena) {
@@ -124,12 +167,15 @@ void Call::begin(Arena* slot_arena) {
   reserve_bytes_max = 0;
   output_count = 0;
   suppress = false;
+  timers = TimerUse::wrong_slot;
   reason.clear();
   features.clear();
   feature_count = 0;
   feature_bytes = 0;
   retry_after_ms = 0;
   discard = false;
+  timer = TimerChange::none;
+  timer_ms = 0;
   limit_hit = false;
 }
 
@@ -139,6 +185,8 @@ void fill_call_functions(weir_host& host) {
   host.emit = emit;
   host.retry_after = retry_after;
   host.discard_state = discard_state;
+  host.set_timer = set_timer;
+  host.clear_timer = clear_timer;
 }
 
 }  // namespace weir::host

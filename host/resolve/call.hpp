@@ -19,6 +19,12 @@ struct EmittedFeature {
   std::string_view bytes;  ///< in the call's arena
 };
 
+/// What a call wants of its key's timer.
+enum class TimerChange : std::uint8_t { none, set, clear };
+
+/// May a slot set timers, and if not, why?
+enum class TimerUse : std::uint8_t { allowed, wrong_slot, stateless, no_handler };
+
 /// The host's side of one call of a slot: what weir_host's functions write to. The ABI part comes
 /// first, so that a weir_call* from the plugin is a Call*. Reused from call to call. [task]
 struct Call {
@@ -28,6 +34,7 @@ struct Call {
   std::size_t reserve_bytes_max = 0;  ///< per reserve(); 0: reserve() is not allowed in this slot
   std::uint32_t output_count = 0;     ///< emit() refuses other numbers; 0: emit() is not allowed
   bool suppress = false;              ///< rebuilding: features and reasons are dropped
+  TimerUse timers = TimerUse::wrong_slot;
 
   std::string reason;  ///< valid UTF-8
   std::vector<EmittedFeature> features;
@@ -35,7 +42,9 @@ struct Call {
   std::size_t feature_bytes = 0;    ///< with their keys; suppressed ones too
   std::int64_t retry_after_ms = 0;
   bool discard = false;
-  bool limit_hit = false;  ///< reserve() or emit() returned NULL; `reason` says which limit
+  TimerChange timer = TimerChange::none;
+  std::int64_t timer_ms = 0;  ///< with TimerChange::set
+  bool limit_hit = false;     ///< reserve() or emit() returned NULL; `reason` says which limit
 
   /// Empty again, as before the first use; what the slot may do is set afterwards. `slot_arena`
   /// outlives the call.

@@ -97,6 +97,7 @@ std::string CheckOutcome::difference(const CheckOutcome& other) const {
   if (state != other.state) {
     return fmt::format("the State is {} and {}", shown(state), shown(other.state));
   }
+  if (firings != other.firings) return "what its timers did differs";
   return "nothing";
 }
 
@@ -279,29 +280,11 @@ void DrivenResolver::resolve(const Batch& batch, std::size_t index, CheckOutcome
   const bool usable = key && !key->empty() && key->size() <= key_bytes_max;
   if (!stateless() && !usable) return;
 
-  weir_state* state = nullptr;
-  if (!stateless()) {
-    weir_state*& live = live_[*key];
-    if (live == nullptr) {
-      const auto stored = stored_.find(*key);
-      std::string reason;
-      live = load(*key, stored == stored_.end() ? nullptr : &stored->second, &reason);
-      if (live == nullptr) {
-        live_.erase(*key);
-        throw BrokenRule(fmt::format(
-            "state_load() refuses {}: {}",
-            stored == stored_.end() ? "to make the initial State" : "bytes of its own state_save()",
-            reason));
-      }
-    }
-    state = live;
-  }
-  arena_.reset();
-  call_.begin(&arena_);
-  call_.output_count = static_cast<std::uint32_t>(resolver_.features.size());
+  weir_state* const state = stateless() ? nullptr : live_state(*key);
+  begin_call(outcome.event_time_ms.value_or(record.timestamp_ms));
   call_.abi.record = &record;
   call_.abi.key = maybe_abi(key);
-  call_.abi.event_time_ms = outcome.event_time_ms.value_or(record.timestamp_ms);
+  call_.abi.arrival_time_ms = record.timestamp_ms;
   const weir_status status =
       call_slot("resolve", slots_.resolve, instance_, prepared.message, state, &call_.abi);
   if (status < WEIR_OK || status > WEIR_FATAL) {
@@ -309,21 +292,82 @@ void DrivenResolver::resolve(const Batch& batch, std::size_t index, CheckOutcome
   }
   outcome.resolved = status;
   outcome.reason = call_.reason;
-  for (const EmittedFeature& feature : call_.features) {
-    outcome.features.push_back(
-        {feature.output, feature.has_key ? std::optional<std::string>(feature.key) : std::nullopt,
-         std::string(feature.bytes)});
-  }
+  outcome.features = features();
   if (stateless()) return;
-  if (status == WEIR_OK && !call_.discard) {
-    outcome.state = save(*key, state);
-    stored_[*key] = *outcome.state;
-    return;
+  const bool timer = status == WEIR_OK && call_.timer == TimerChange::set && !call_.discard;
+  const std::int64_t at_ms = call_.timer_ms;
+  outcome.state = finish_call(*key, status);
+  if (timer) fire(*key, at_ms, outcome);
+}
+
+void DrivenResolver::begin_call(std::int64_t event_time_ms) {
+  arena_.reset();
+  call_.begin(&arena_);
+  call_.output_count = static_cast<std::uint32_t>(resolver_.features.size());
+  call_.timers = stateless()        ? TimerUse::stateless
+                 : resolver_.timers ? TimerUse::allowed
+                                    : TimerUse::no_handler;
+  call_.abi.event_time_ms = event_time_ms;
+}
+
+std::vector<CheckOutcome::Feature> DrivenResolver::features() const {
+  std::vector<CheckOutcome::Feature> out;
+  for (const EmittedFeature& feature : call_.features) {
+    out.push_back({feature.output,
+                   feature.has_key ? std::optional<std::string>(feature.key) : std::nullopt,
+                   std::string(feature.bytes)});
   }
+  return out;
+}
+
+weir_state* DrivenResolver::live_state(const std::string& key) {
+  weir_state*& live = live_[key];
+  if (live != nullptr) return live;
+  const auto stored = stored_.find(key);
+  std::string reason;
+  live = load(key, stored == stored_.end() ? nullptr : &stored->second, &reason);
+  if (live != nullptr) return live;
+  live_.erase(key);
+  throw BrokenRule(fmt::format(
+      "state_load() refuses {}: {}",
+      stored == stored_.end() ? "to make the initial State" : "bytes of its own state_save()",
+      reason));
+}
+
+/// The State as the call leaves it; absent: it is thrown away, or discarded.
+std::optional<std::string> DrivenResolver::finish_call(const std::string& key, weir_status status) {
+  weir_state* const state = live_.at(key);
+  if (status == WEIR_OK && !call_.discard) return stored_[key] = save(key, state);
   // A failed or discarded State is thrown away; the next touch loads what was stored.
   slots_.state_free(instance_, state);
-  live_.erase(*key);
-  if (status == WEIR_OK) stored_.erase(*key);
+  live_.erase(key);
+  if (status == WEIR_OK) stored_.erase(key);
+  return {};
+}
+
+void DrivenResolver::fire(const std::string& key, std::int64_t at_ms, CheckOutcome& outcome) {
+  constexpr int firings_max = 3;
+  for (int i = 0; i < firings_max; ++i) {
+    CheckOutcome::Firing firing;
+    firing.at_ms = at_ms;
+    weir_state* const state = live_state(key);
+    begin_call(at_ms);
+    call_.abi.key = to_abi(key);
+    call_.abi.arrival_time_ms = at_ms;
+    firing.status =
+        call_slot("notify", slots_.notify, instance_, WEIR_CLOCK_ARRIVAL, state, &call_.abi);
+    if (firing.status < WEIR_OK || firing.status > WEIR_FATAL) {
+      throw BrokenRule(fmt::format("notify() returned {}, which is not defined", firing.status));
+    }
+    firing.reason = call_.reason;
+    firing.features = features();
+    const bool again =
+        firing.status == WEIR_OK && call_.timer == TimerChange::set && !call_.discard;
+    at_ms = std::max(call_.timer_ms, at_ms);
+    firing.state = finish_call(key, firing.status);
+    outcome.firings.push_back(std::move(firing));
+    if (!again) return;
+  }
 }
 
 std::vector<CheckOutcome> DrivenResolver::run(std::span<const CheckRecord> records,

@@ -39,6 +39,17 @@ struct CheckOutcome {
   std::string reason;
   std::vector<Feature> features;
   std::optional<std::string> state;  ///< saved after the call; absent: none, or stateless
+
+  /// What notify() did when the timer that the call had set came due.
+  struct Firing {
+    std::int64_t at_ms = 0;
+    weir_status status = WEIR_OK;
+    std::string reason;
+    std::vector<Feature> features;
+    std::optional<std::string> state;
+    bool operator==(const Firing&) const = default;
+  };
+  std::vector<Firing> firings;
   bool operator==(const CheckOutcome&) const = default;
 
   /// Where this differs from `other`, in words.
@@ -58,7 +69,8 @@ class DrivenResolver {
   DrivenResolver& operator=(const DrivenResolver&) = delete;
 
   /// Prepares `records` in batches of `batch_size`, each batch before the earlier one is freed, and
-  /// resolves them in order with a commit after each.
+  /// resolves them in order with a commit after each. A timer that a record sets fires at once, and
+  /// those that its handler sets, up to three in all.
   std::vector<CheckOutcome> run(std::span<const CheckRecord> records, std::size_t batch_size = 16);
 
   bool stateless() const { return resolver_.state_type.empty(); }
@@ -73,6 +85,11 @@ class DrivenResolver {
   DrivenResolver(std::shared_ptr<Plugin> plugin, const Manifest::Resolver& resolver);
   std::unique_ptr<Batch> prepare(std::span<const CheckRecord> records, std::int64_t first_offset);
   void resolve(const Batch& batch, std::size_t index, CheckOutcome& outcome);
+  void fire(const std::string& key, std::int64_t at_ms, CheckOutcome& outcome);
+  weir_state* live_state(const std::string& key);
+  void begin_call(std::int64_t event_time_ms);
+  std::vector<CheckOutcome::Feature> features() const;
+  std::optional<std::string> finish_call(const std::string& key, weir_status status);
   weir_state* load(std::string_view key, const std::string* bytes, std::string* reason);
   std::string save(std::string_view key, const weir_state* state);
 

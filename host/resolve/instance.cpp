@@ -42,6 +42,9 @@ Result<std::unique_ptr<ResolverInstance>> ResolverInstance::create(std::shared_p
   self->manifest_ = plugin->manifest().find(resolver);
   WEIR_ASSERT(self->slots_ != nullptr && self->manifest_ != nullptr, "checked by the caller");
   self->plugin_ = std::move(plugin);
+  if (!self->stateless()) {
+    self->timers_ = self->manifest_->timers ? TimerUse::allowed : TimerUse::no_handler;
+  }
 
   Call& call = self->call_;
   call.begin(&self->call_arena_);
@@ -81,17 +84,30 @@ Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Are
   return {};
 }
 
-weir_status ResolverInstance::resolve(const weir_message* message, weir_state* state,
-                                      const weir_record& record, std::string_view key,
-                                      std::int64_t event_time_ms, bool suppress) {
+void ResolverInstance::begin_call(std::string_view key, CallTimes times, bool suppress) {
   if (call_arena_.bytes() > 0) call_arena_.reset();
   call_.begin(&call_arena_);
   call_.output_count = static_cast<std::uint32_t>(manifest_->features.size());
   call_.suppress = suppress;
-  call_.abi.record = &record;
+  call_.timers = timers_;
   call_.abi.key = key.data() == nullptr ? absent_bytes : to_abi(key);
-  call_.abi.event_time_ms = event_time_ms;
+  call_.abi.event_time_ms = times.event_ms;
+  call_.abi.arrival_time_ms = times.arrival_ms;
+}
+
+weir_status ResolverInstance::resolve(const weir_message* message, weir_state* state,
+                                      const weir_record& record, std::string_view key,
+                                      CallTimes times, bool suppress) {
+  begin_call(key, times, suppress);
+  call_.abi.record = &record;
   return slots_->resolve(instance_, message, state, &call_.abi);
+}
+
+weir_status ResolverInstance::notify(weir_state* state, std::string_view key, CallTimes times,
+                                     bool suppress) {
+  WEIR_ASSERT(manifest_->timers, "notify() of a resolver without timers");
+  begin_call(key, times, suppress);
+  return slots_->notify(instance_, WEIR_CLOCK_ARRIVAL, state, &call_.abi);
 }
 
 Result<weir_state*> ResolverInstance::load(std::string_view key, const std::string_view* bytes,

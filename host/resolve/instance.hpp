@@ -37,6 +37,12 @@ class PreparedRun {
   std::vector<weir_prepared> prepared_;
 };
 
+/// When a call happens, for those who ask.
+struct CallTimes {
+  std::int64_t event_ms = 0;
+  std::int64_t arrival_ms = 0;
+};
+
 /// One resolver, configured, for one task: the slots of the ABI with their bookkeeping, and nothing
 /// of the stream. Keeps its plugin mapped. [task]
 class ResolverInstance {
@@ -60,7 +66,12 @@ class ResolverInstance {
   /// One call of resolve(). `state` is null exactly for stateless resolvers. Features, reason and
   /// the rest are in call() until the next one.
   weir_status resolve(const weir_message* message, weir_state* state, const weir_record& record,
-                      std::string_view key, std::int64_t event_time_ms, bool suppress);
+                      std::string_view key, CallTimes times, bool suppress);
+
+  /// One call of notify(), for a resolver that has timers; `times.event_ms` is what the timer was
+  /// set to.
+  weir_status notify(weir_state* state, std::string_view key, CallTimes times, bool suppress);
+
   Call& call() { return call_; }
 
   /// `bytes` null: the initial State. Errc::corrupt: the plugin cannot read its own State.
@@ -76,11 +87,13 @@ class ResolverInstance {
  private:
   friend class PreparedRun;
   ResolverInstance() = default;
+  void begin_call(std::string_view key, CallTimes times, bool suppress);
 
   std::shared_ptr<Plugin> plugin_;  // shared: every instance keeps the file mapped
   const weir_resolver* slots_ = nullptr;
   const Manifest::Resolver* manifest_ = nullptr;
   weir_instance* instance_ = nullptr;
+  TimerUse timers_ = TimerUse::stateless;
   Call call_;
   Arena call_arena_;
 };

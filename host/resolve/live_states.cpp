@@ -138,29 +138,44 @@ Result<void> LiveStates::repeat(LiveState& live, const AppliedCall& call) {
   if (live.state == nullptr) {
     WEIR_TRY(live.state, instance_.load(live.key, nullptr, instance_.manifest().state_version));
   }
+  WEIR_CHECK(call.offset == AppliedCall::timer ? repeat_firing(live, call)
+                                               : repeat_record(live, call));
+  if (instance_.call().discard) unload(live);
+  return {};
+}
+
+Result<void> LiveStates::repeat_record(LiveState& live, const AppliedCall& call) {
   repeat_run_.release();
   repeat_arena_.reset();
   const weir_record record = restore_record(call, live.key, repeat_arena_);
   WEIR_CHECK(instance_.prepare({&record, 1}, repeat_arena_, repeat_run_));
   const weir_prepared& prepared = repeat_run_.records().front();
   const bool has_time = (prepared.flags & WEIR_PREPARED_EVENT_TIME) != 0;
+  const CallTimes times{has_time ? prepared.event_time_ms : record.timestamp_ms, call.arrival_ms};
   weir_status status = prepared.verdict;
   if (status == WEIR_OK) {
-    status = instance_.resolve(prepared.message, live.state, record, live.key,
-                               has_time ? prepared.event_time_ms : record.timestamp_ms,
+    status = instance_.resolve(prepared.message, live.state, record, live.key, times,
                                /*suppress=*/true);
   }
   repeat_run_.release();  // before the record that its messages may point into
-  if (status != WEIR_OK) {
-    return host::error(Errc::internal,
-                       "resolver {} is not deterministic: it took the record at offset {} for key "
-                       "\"{}\" and refuses it when it is repeated ({}); make it a function of its "
-                       "arguments (`weir plugin check` tests that)",
-                       instance_.manifest().name, record.offset, printable(live.key),
-                       instance_.call().reason);
-  }
-  if (instance_.call().discard) unload(live);
-  return {};
+  if (status == WEIR_OK) return {};
+  return host::error(Errc::internal,
+                     "resolver {} is not deterministic: it took the record at offset {} for key "
+                     "\"{}\" and refuses it when it is repeated ({}); make it a function of its "
+                     "arguments (`weir plugin check` tests that)",
+                     instance_.manifest().name, record.offset, printable(live.key),
+                     instance_.call().reason);
+}
+
+Result<void> LiveStates::repeat_firing(LiveState& live, const AppliedCall& call) {
+  const weir_status status = instance_.notify(
+      live.state, live.key, {call.timestamp_ms, call.arrival_ms}, /*suppress=*/true);
+  if (status == WEIR_OK) return {};
+  return host::error(Errc::internal,
+                     "resolver {} is not deterministic: it took the timer of key \"{}\" and "
+                     "refuses it when it is repeated ({}); make it a function of its arguments "
+                     "(`weir plugin check` tests that)",
+                     instance_.manifest().name, printable(live.key), instance_.call().reason);
 }
 
 Result<std::vector<LiveStates::Change>> LiveStates::changes(Arena& arena) {

@@ -99,8 +99,13 @@ class LiveStates {
 
   /// The call for `record` succeeded. A copy of the record goes to `arena`, which lives until
   /// committed().
-  void applied(LiveState& live, const weir_record& record, Arena& arena) {
-    live.applied = keep_call(record, live.key, live.applied, arena);
+  void applied(LiveState& live, const weir_record& record, std::int64_t arrival_ms, Arena& arena) {
+    live.applied = keep_call(record, arrival_ms, live.key, live.applied, arena);
+  }
+
+  /// The same for the firing of its timer.
+  void fired(LiveState& live, CallTimes times, Arena& arena) {
+    live.applied = keep_firing(times.event_ms, times.arrival_ms, live.applied, arena);
   }
 
   /// The call that was just applied asked for the State to go.
@@ -151,6 +156,8 @@ class LiveStates {
   }
   Result<void> load(LiveState& live);
   Result<void> repeat(LiveState& live, const AppliedCall& call);
+  Result<void> repeat_record(LiveState& live, const AppliedCall& call);
+  Result<void> repeat_firing(LiveState& live, const AppliedCall& call);
   void unload(LiveState& live);
   void charge(LiveState& live, std::uint64_t serialized_bytes);
   void forget(LiveState& live);

@@ -125,6 +125,13 @@ class Parser {
       advance();
     }
     if (starts_with("settings")) WEIR_CHECK(parse_type("settings", resolver.settings_type));
+    if (starts_with("timers")) {
+      WEIR_CHECK(parse_words("timers", 1));
+      if (words_[1] != "arrival") return bad_word("timers", "the clock arrival", words_[1]);
+      if (resolver.state_type.empty()) return wrong("timers need a \"state\" line before them");
+      resolver.timers = true;
+      advance();
+    }
     while (starts_with("feature")) {
       WEIR_CHECK(parse_words("feature", 2));
       const std::string_view name = words_[1];
@@ -142,7 +149,7 @@ class Parser {
     if (!at_end_ && !starts_with("resolver")) {
       return wrong(
           "expected the next \"resolver\" or the end; a resolver's lines are message, state, "
-          "settings, feature, each in this order");
+          "settings, timers, feature, each in this order");
     }
     return {};
   }

@@ -21,6 +21,7 @@ struct Manifest {
     std::string state_type;    ///< empty: stateless
     std::uint32_t state_version = 0;
     std::string settings_type;  ///< empty: takes none
+    bool timers = false;        ///< it has a slot notify
     std::vector<Feature> features;
   };
   std::uint32_t abi_major = 0;

@@ -147,10 +147,25 @@ void check_malformed_records(const CheckSubject& subject, CheckFindings& finding
       fmt::format("{} random, cut off, damaged and empty ones, {} taken", count, accepted);
 }
 
+/// How many there are; a feature that is not of its type is a BrokenRule.
+std::size_t check_features(const Plugin& plugin, const Manifest::Resolver& resolver,
+                           const std::vector<CheckOutcome::Feature>& features) {
+  for (const CheckOutcome::Feature& feature : features) {
+    const auto& declared = resolver.features[feature.output];
+    if (!is_message(plugin, declared.type, feature.bytes)) {
+      throw BrokenRule(fmt::format("feature {} is no {}: \"{}\"", declared.name, declared.type,
+                                   printable(feature.bytes)));
+    }
+  }
+  return features.size();
+}
+
 void check_messages(const CheckSubject& subject, CheckFindings& findings) {
   std::size_t accepted = 0;
   std::size_t features = 0;
   std::size_t count = 0;
+  std::size_t fired = 0;
+  std::size_t fired_before = 0;
   for_each_resolver(
       subject, findings,
       [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
@@ -164,14 +179,11 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
           if (rejected && outcome.reason.empty()) has_reasons = false;
           if (outcome.resolved != WEIR_OK) continue;
           ++taken;
-          for (const CheckOutcome::Feature& feature : outcome.features) {
-            const auto& declared = resolver.features[feature.output];
-            if (!is_message(plugin, declared.type, feature.bytes)) {
-              throw BrokenRule(fmt::format("feature {} is no {}: \"{}\"", declared.name,
-                                           declared.type, printable(feature.bytes)));
-            }
-            ++features;
+          features += check_features(plugin, resolver, outcome.features);
+          for (const CheckOutcome::Firing& firing : outcome.firings) {
+            features += check_features(plugin, resolver, firing.features);
           }
+          fired += outcome.firings.size();
         }
         for (const auto& [key, bytes] : driven->stored()) {
           if (!is_message(plugin, resolver.state_type, bytes)) {
@@ -185,6 +197,12 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
                           resolver.name, records.size(),
                           resolver.message_type.empty() ? "records" : resolver.message_type));
         }
+        if (resolver.timers && fired == fired_before) {
+          findings.warnings.push_back(fmt::format(
+              "resolver {} set no timer for any of {} records: its notify() was not tried",
+              resolver.name, records.size()));
+        }
+        fired_before = fired;
         if (!has_reasons) {
           findings.warnings.push_back(fmt::format(
               "resolver {} rejects records without a reason; call set_reason()", resolver.name));
@@ -192,8 +210,9 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
         accepted += taken;
         count += records.size();
       });
-  findings.note = fmt::format("{} random ones, {} taken, {} features, all of their types", count,
-                              accepted, features);
+  const std::string timers = fired == 0 ? "" : fmt::format(", {} timers fired", fired);
+  findings.note = fmt::format("{} random ones, {} taken{}, {} features, all of their types", count,
+                              accepted, timers, features);
 }
 
 void check_state_round_trip(const CheckSubject& subject, CheckFindings& findings) {

@@ -263,14 +263,18 @@ class Lint {
   std::string check_abi() {
     const Manifest& manifest = report_.file.manifest;
     const bool fits = manifest.abi_major == WEIR_ABI_MAJOR &&
-                      (WEIR_ABI_MAJOR == 0 ? manifest.abi_minor == WEIR_ABI_MINOR
-                                           : manifest.abi_minor <= WEIR_ABI_MINOR);
+                      manifest.abi_minor >= WEIR_ABI_MINOR_OLDEST &&
+                      manifest.abi_minor <= WEIR_ABI_MINOR;
     if (!fits) {
-      refuse("it is built for ABI {}.{}, this host has {}.{}{}; build it against this host's SDK",
-             manifest.abi_major, manifest.abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR,
-             WEIR_ABI_MAJOR == 0 ? " and before 1.0 both must be equal" : "");
+      refuse(
+          "it is built for ABI {}.{}, this host has {}.{} and takes {}.{} to {}.{}; build it "
+          "against this host's SDK",
+          manifest.abi_major, manifest.abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR, WEIR_ABI_MAJOR,
+          WEIR_ABI_MINOR_OLDEST, WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
     }
-    return fmt::format("{}.{}, as this host", manifest.abi_major, manifest.abi_minor);
+    return fmt::format(
+        "{}.{}, {}", manifest.abi_major, manifest.abi_minor,
+        manifest.abi_minor == WEIR_ABI_MINOR ? "as this host" : "which this host speaks too");
   }
 
   std::string check_protobuf_version() {

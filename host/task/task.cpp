@@ -27,14 +27,24 @@ Task::Turn Task::turn() {
 }
 
 Result<bool> Task::read(std::int64_t now_ms) {
-  if (now_ms < retry_at_ms_) return false;
-  WEIR_TRY(const auto records, reader_->fetch({batch_records_max, batch_bytes_max}));
-  if (records.empty()) {
-    next_offset_ = reader_->position();  // may have moved over a gap
-    return false;
+  std::span<const Record> records;
+  const bool held = now_ms < retry_at_ms_;
+  if (!held) {
+    WEIR_TRY(records, reader_->fetch({batch_records_max, batch_bytes_max}));
+    if (records.empty()) next_offset_ = reader_->position();  // may have moved over a gap
   }
+  bool fired = false;
+  const bool any_timer = next_timer_ms_ != LiveTimers::never_ms;
+  if (!options_.source.arrival_is_record_time && (!records.empty() || any_timer)) {
+    move_clock(ports_.clock.wall_ms());
+    if (timers_due()) {
+      WEIR_TRY(const Flow flow, fire_timers());
+      if (flow == Flow::halt) return halt_after_commit();
+      fired = true;
+    }
+  }
+  if (records.empty()) return fired;
   if (open_records_ == 0) open_since_ms_ = now_ms;
-  arrival_ms_ = options_.source.arrival_is_record_time ? 0 : ports_.clock.wall_ms();
   step("fetch");
   WEIR_CHECK(decode(records));
   step("decode");
@@ -80,7 +90,18 @@ Result<void> Task::resolve(std::span<const Record> records) {
   Flow flow = Flow::go_on;
   OutboxWriter::Position sent;
   Counters counted;
+  const bool clock_is_record_time = options_.source.arrival_is_record_time;
   for (std::uint32_t i = 0; i < records.size(); ++i) {
+    if (clock_is_record_time) {
+      move_clock(records[i].timestamp_ms);
+      if (timers_due()) [[unlikely]] {
+        WEIR_TRY(flow, fire_timers());
+        if (flow != Flow::go_on || timers_due()) {  // the record comes after all that are due
+          next_offset_ = records[i].offset;
+          break;
+        }
+      }
+    }
     // Only a resolver before the one that stops can have left something to take back.
     if (stages_.size() > 1) {
       sent = outbox_.position();
@@ -110,11 +131,13 @@ Result<void> Task::resolve(std::span<const Record> records) {
     WEIR_CHECK(reader_->seek(next_offset_));
   }
   if (flow == Flow::come_again) ++counters_.retries;
-  if (flow == Flow::halt) {
-    WEIR_CHECK(finish_commits());  // what came before the record
-    return pending_halt_;
-  }
+  if (flow == Flow::halt) return halt_after_commit();
   return {};
+}
+
+Error Task::halt_after_commit() {
+  auto committed = finish_commits();  // what came before the record or timer
+  return committed ? pending_halt_ : std::move(committed).error();
 }
 
 Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::uint32_t index) {
@@ -216,12 +239,13 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
 
   const weir_status status =
       stage.instance->resolve(prepared.message, live != nullptr ? live->state : nullptr, decoded,
-                              key, event_time_ms, /*suppress=*/false);
+                              key, {event_time_ms, arrival_ms_}, /*suppress=*/false);
   if (status == WEIR_OK && !stage.instance->call().limit_hit) [[likely]] {
     if (live != nullptr) {
-      stage.live->applied(*live, decoded, open_arena_);
+      stage.live->applied(*live, decoded, arrival_ms_, open_arena_);
       stage.applied = live;
       stage.applied_offset = record.offset;
+      if (stage.timers != nullptr) WEIR_CHECK(change_timer(stage, *live));
       if (stage.instance->call().discard) stage.live->discard(*live);
     }
     ++counters_.resolved;
@@ -262,6 +286,11 @@ Result<void> Task::undo_record(const Record& record) {
   for (Stage& stage : stages_) {
     if (stage.applied == nullptr || stage.applied_offset != record.offset) continue;
     WEIR_CHECK(stage.live->unapply(*stage.applied, record.offset));
+    if (stage.timer_changed) {
+      WEIR_CHECK(stage.timers->put(stage.applied->key, stage.timer_before));
+      stage.timer_changed = false;
+      find_next_timer();
+    }
     stage.applied = nullptr;
   }
   return {};
@@ -287,8 +316,15 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* sta
       break;
   }
 
-  ++counters_.set_aside[index];
+  append_dead_letter(kind, record, stage, reason, /*timer=*/false);
+  return Flow::go_on;
+}
+
+void Task::append_dead_letter(SetAside kind, const Record& record, const Stage* stage,
+                              std::string_view reason, bool timer) {
+  ++counters_.set_aside[static_cast<std::size_t>(kind)];
   ++counters_.dead_letters;
+  const TaskSource& source = options_.source;
   const std::string partition = std::to_string(source.input.partition);
   const std::string offset = std::to_string(record.offset);
   const std::string timestamp = std::to_string(record.timestamp_ms);
@@ -301,7 +337,11 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* sta
   add("weir.source", source.name);
   add("weir.topic", source.input.topic);
   add("weir.partition", partition);
-  add("weir.offset", offset);
+  if (timer) {
+    add("weir.timer_ms", timestamp);
+  } else {
+    add("weir.offset", offset);
+  }
   add("weir.timestamp_ms", timestamp);
   add("weir.task", options_.name);
   if (stage != nullptr) {
@@ -315,7 +355,6 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* sta
                   .key = record.key,
                   .value = record.value,
                   .headers = headers});
-  return Flow::go_on;
 }
 
 Result<void> Task::emit(Stage& stage, std::string_view key, std::int64_t event_time_ms) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <functional>
@@ -21,6 +22,7 @@
 #include "publish/publisher.hpp"
 #include "resolve/instance.hpp"
 #include "resolve/live_states.hpp"
+#include "resolve/live_timers.hpp"
 #include "task/counters.hpp"
 
 namespace weir::host {
@@ -129,6 +131,9 @@ class Task {
   const Counters& counters() const { return counters_; }
   std::uint64_t live_states() const;
 
+  /// Committed timers that have not fired yet.
+  Result<std::uint64_t> pending_timers();
+
   /// For the TestDriver. The State of a key as the last successful call left it; absent: none.
   Result<std::optional<std::string>> state(std::string_view resolver, std::string_view key);
   /// What the open commit will send out, as read_outbox() takes it. Until the next turn().
@@ -149,6 +154,11 @@ class Task {
     std::vector<LiveStates::Wanted> states;  ///< beside run.records(), if there is State
     LiveState* applied = nullptr;            ///< by the current record
     std::int64_t applied_offset = 0;         ///< that record's
+    std::unique_ptr<CommittedTimers> committed_timers;
+    std::unique_ptr<LiveTimers> timers;  ///< null: the resolver has no handler for them
+    /// What the record at applied_offset has changed, for taking it back.
+    bool timer_changed = false;
+    std::optional<Timer> timer_before;
   };
   /// What the walk over a fetch does after a record.
   enum class Flow { go_on, come_again, halt };
@@ -168,6 +178,20 @@ class Task {
   Result<Flow> resolve_one(Stage& stage, const Record& record, std::size_t at);
   Result<void> undo_record(const Record& record);
   Flow set_aside(SetAside kind, const Record& record, const Stage* stage, std::string_view reason);
+  void append_dead_letter(SetAside kind, const Record& record, const Stage* stage,
+                          std::string_view reason, bool timer);
+
+  // Timers.
+  bool timers_due() const { return next_timer_ms_ <= arrival_ms_; }
+  void move_clock(std::int64_t to_ms) {
+    arrival_ms_ = std::max(arrival_ms_, std::min(to_ms, clock_ms_max));
+  }
+  Result<void> change_timer(Stage& stage, const LiveState& live);
+  Result<Flow> fire_timers();
+  Result<Flow> fire(Stage& stage);
+  Result<Flow> fire_failed(Stage& stage, LiveState& live, const KeyTimer& due, weir_status status);
+  Flow set_aside(const KeyTimer& due, const Stage& stage, std::string_view reason);
+  void find_next_timer();
   Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
 
   bool commit_due(std::int64_t now_ms);
@@ -176,6 +200,7 @@ class Task {
   void publish(std::vector<std::string_view> chunks);
   Result<void> await_publication();
   Result<void> finish_commits();
+  Error halt_after_commit();
   v1::Head next_head();
   void halt(Error error);
   void step(std::string_view name) {
@@ -196,11 +221,14 @@ class Task {
   Arena open_arena_{arena_chunk_bytes};   // its applied calls, for rebuilding
   Arena batch_arena_{arena_chunk_bytes};  // the current fetch: records, keys, reasons
   OutboxWriter outbox_;
-  std::uint64_t open_records_ = 0;
+  std::uint64_t open_records_ = 0;  // and timers fired
   std::int64_t open_since_ms_ = 0;
   std::int64_t next_offset_ = 0;
   std::int64_t committed_offset_ = 0;
+  // The task's arrival clock. Far below where adding a wait would overflow.
+  static constexpr std::int64_t clock_ms_max = std::int64_t{1} << 61;
   std::int64_t arrival_ms_ = 0;
+  std::int64_t next_timer_ms_ = LiveTimers::never_ms;  // the earliest of all stages
 
   // The commit on its way out.
   bool outbox_stored_ = false;  // the store's newest outbox has entries

@@ -17,7 +17,7 @@ std::uint64_t random_nonce() {
 }  // namespace
 
 bool Task::commit_due(std::int64_t now_ms) {
-  if (next_offset_ == committed_offset_) return false;
+  if (next_offset_ == committed_offset_ && open_records_ == 0) return false;
   const bool must = open_records_ >= options_.commit_records ||
                     open_arena_.bytes() + outbox_.bytes() >= options_.commit_bytes ||
                     std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) {
@@ -34,6 +34,13 @@ std::int64_t Task::next_deadline_ms() const {
   std::int64_t deadline = std::numeric_limits<std::int64_t>::max();
   if (open_records_ > 0) deadline = open_since_ms_ + options_.commit_interval_ms;
   if (retry_offset_ >= 0) deadline = std::min(deadline, retry_at_ms_);
+  // With the records' own clock only a record can make a timer due.
+  if (next_timer_ms_ != LiveTimers::never_ms && !options_.source.arrival_is_record_time) {
+    const std::int64_t now_ms = std::max(arrival_ms_, ports_.clock.wall_ms());
+    const std::int64_t wait_ms =
+        next_timer_ms_ <= now_ms ? 0 : std::min(next_timer_ms_ - now_ms, clock_ms_max);
+    deadline = std::min(deadline, ports_.clock.steady_ms() + wait_ms);
+  }
   return deadline;
 }
 
@@ -55,16 +62,24 @@ Result<void> Task::commit() {
       states.push_back({stage.id, change.live->key, change.bytes});
     }
   }
+  std::vector<StoredTimerChange> timers;
+  for (const std::size_t i : order) {
+    if (stages_[i].timers == nullptr) continue;
+    for (const LiveTimers::Change& change : stages_[i].timers->changes()) {
+      timers.push_back({stages_[i].id, change.key, change.timer});
+    }
+  }
   step("save");
 
   const std::vector<std::string_view> chunks = outbox_.chunks();
   const v1::Head head = next_head();
-  WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks}));
+  WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks, .timers = timers}));
   outbox_stored_ = !chunks.empty();
   step("commit");
 
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     if (stages_[i].live != nullptr) stages_[i].live->committed(changes[i]);
+    if (stages_[i].timers != nullptr) WEIR_CHECK(stages_[i].timers->reload());
   }
   ++counters_.commits;
   open_arena_.reset();
@@ -107,6 +122,7 @@ v1::Head Task::next_head() {
     *head.mutable_published() = last->published();
     if (last->has_published_before()) *head.mutable_published_before() = last->published_before();
   }
+  head.set_arrival_ms(arrival_ms_);
   v1::Input& input = *head.add_inputs();
   input.set_topic(options_.source.input.topic);
   input.set_partition(options_.source.input.partition);
@@ -131,7 +147,7 @@ Result<void> Task::await_publication() {
 }
 
 Result<void> Task::finish_commits() {
-  if (next_offset_ != committed_offset_) WEIR_CHECK(commit());
+  if (next_offset_ != committed_offset_ || open_records_ > 0) WEIR_CHECK(commit());
   return await_publication();
 }
 

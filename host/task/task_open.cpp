@@ -25,6 +25,20 @@ class StoredStates final : public CommittedStates {
   ResolverId id_;
 };
 
+class StoredTimers final : public CommittedTimers {
+ public:
+  StoredTimers(TaskStore& store, ResolverId id) : store_(store), id_(id) {}
+
+  Result<std::optional<Timer>> get(std::string_view key) override { return store_.timer(id_, key); }
+  Result<std::vector<KeyTimer>> next(const KeyTimer* after, std::size_t count) override {
+    return store_.next_timers(id_, after, count);
+  }
+
+ private:
+  TaskStore& store_;
+  ResolverId id_;
+};
+
 }  // namespace
 
 Result<std::unique_ptr<Task>> Task::open(TaskOptions options, TaskPorts ports) {
@@ -48,6 +62,7 @@ Task::~Task() {
 Result<void> Task::start() {
   WEIR_TRY(store_, TaskStore::open(options_.store));
   WEIR_TRY(next_offset_, start_offset());
+  if (store_->head()) arrival_ms_ = store_->head()->arrival_ms();
   WEIR_CHECK(open_resolvers());
   WEIR_CHECK(recover());
   if (!store_->head()) {
@@ -109,7 +124,7 @@ Result<void> Task::open_resolvers() {
     schemas.push_back(ResolverSchema{
         resolver.name, resolver.renamed_from, resolver.use, resolver.plugin->manifest().version,
         manifest.state_type.empty() ? nullptr : resolver.plugin->message(manifest.state_type),
-        manifest.state_version});
+        manifest.state_version, manifest.timers});
   }
   const v1::Head here = next_head();
   const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());
@@ -130,6 +145,11 @@ Result<void> Task::open_resolvers() {
       stage.committed = std::make_unique<StoredStates>(*store_, stage.id);
       stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);
     }
+    if (stage.instance->manifest().timers) {
+      stage.committed_timers = std::make_unique<StoredTimers>(*store_, stage.id);
+      stage.timers = std::make_unique<LiveTimers>(*stage.committed_timers);
+      WEIR_CHECK(stage.timers->reload());
+    }
     // Two resolvers of one plugin that take the same type share one decoding.
     const std::string& type = stage.instance->manifest().message_type;
     const std::string decoder_key = type.empty() ? "" : resolver.plugin->file().sha256 + type;
@@ -143,6 +163,7 @@ Result<void> Task::open_resolvers() {
     stages_.push_back(std::move(stage));
   }
   decoded_.resize(decoders_.size());
+  find_next_timer();
   return {};
 }
 

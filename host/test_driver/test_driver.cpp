@@ -334,8 +334,20 @@ void TestDriver::pipe_null(std::string_view source, const Envelope& envelope) {
 }
 
 void TestDriver::advance(std::chrono::milliseconds time) {
-  impl_->clock.advance(time.count());
+  // From one deadline to the next, as time passes in the host: each timer at its own time.
+  const std::int64_t end_ms = impl_->clock.steady_ms() + time.count();
   impl_->turn();
+  while (true) {
+    const std::int64_t now_ms = impl_->clock.steady_ms();
+    std::int64_t next_ms = end_ms;
+    for (const Task* task : impl_->running().tasks()) {
+      const std::int64_t deadline_ms = task->next_deadline_ms();
+      if (!task->halted() && deadline_ms > now_ms) next_ms = std::min(next_ms, deadline_ms);
+    }
+    impl_->clock.advance(next_ms - now_ms);
+    impl_->turn();
+    if (next_ms == end_ms) return;
+  }
 }
 
 void TestDriver::commit() {
@@ -480,6 +492,7 @@ std::uint64_t TestDriver::count(std::string_view outcome) const {
   if (outcome == "resolved") return sum.resolved;
   if (outcome == "skipped") return sum.skipped;
   if (outcome == "retries") return sum.retries;
+  if (outcome == "fired") return sum.fired;
   for (std::size_t i = 0; i < sum.set_aside.size(); ++i) {
     if (outcome == name_of(static_cast<SetAside>(i))) return sum.set_aside[i];
   }

@@ -33,7 +33,7 @@ TEST_CASE("a kept record comes back as it was whatever is absent or empty in it"
         Arena arena;
         Arena restored_arena;
 
-        const AppliedCall* call = keep_call(record, "ana", nullptr, arena);
+        const AppliedCall* call = keep_call(record, 99, "ana", nullptr, arena);
         const weir_record restored = restore_record(*call, "ana", restored_arena);
 
         CHECK(owned(restored.key) == key);
@@ -57,9 +57,9 @@ TEST_CASE("calls of a key hang together with the newest first") {
   Arena arena;
   weir_record record{};
   record.offset = 1;
-  AppliedCall* const first = keep_call(record, "ana", nullptr, arena);
+  AppliedCall* const first = keep_call(record, 99, "ana", nullptr, arena);
   record.offset = 2;
-  AppliedCall* const second = keep_call(record, "ana", first, arena);
+  AppliedCall* const second = keep_call(record, 99, "ana", first, arena);
 
   CHECK(second->offset == 2);
   CHECK(second->previous == first);

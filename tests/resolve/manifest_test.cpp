@@ -19,6 +19,7 @@ constexpr std::string_view good =
     "message weir.Visit\n"
     "state weir.Outer_Ips 3\n"
     "settings Settings\n"
+    "timers arrival\n"
     "feature features weir.UniqueIps\n"
     "feature alerts weir.Alert\n"
     "resolver raw\n";
@@ -49,6 +50,7 @@ TEST_CASE("manifest: every statement arrives") {
   CHECK(resolver->state_type == "weir.Outer_Ips");
   CHECK(resolver->state_version == 3);
   CHECK(resolver->settings_type == "Settings");
+  CHECK(resolver->timers);
   REQUIRE(resolver->features.size() == 2);
   CHECK(resolver->features[1].name == "alerts");
   CHECK(resolver->features[1].type == "weir.Alert");
@@ -82,6 +84,9 @@ TEST_CASE("manifest: each fault names its line and what was expected and found")
       {replaced("Ips 3", "Ips 65536"), "a State version from 1 to 65535"},
       {replaced("settings Settings\n", "settings Settings\nmessage M\n"),
        "manifest line 10: expected the next \"resolver\" or the end"},
+      {replaced("timers arrival", "timers event"),
+       "manifest line 10: \"timers\" needs the clock arrival, not \"event\""},
+      {replaced("state weir.Outer_Ips 3\n", ""), "timers need a \"state\" line before them"},
       {replaced("resolver raw\n", "resolver raw"), "the last line has no line end"},
       {std::string(good) + "\n", "expected the next \"resolver\" or the end"},
   };

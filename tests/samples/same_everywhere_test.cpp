@@ -137,6 +137,10 @@ TEST_CASE("samples: clicks is the same in a test and in the host") {
            {{"counts", "click-counts"}, {"favourites", "favourites"}, {"logins", "logins"}}});
 }
 
+TEST_CASE("samples: sessions is the same in a test and in the host") {
+  compare({"sessions", "clicks", "clicks", {{"sessions", "sessions"}}});
+}
+
 TEST_CASE("samples: plain_c is the same in a test and in the host") {
   compare({"plain_c", "lines", "lines", {{"totals", "line-totals"}}});
 }

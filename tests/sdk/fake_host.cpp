@@ -27,6 +27,12 @@ FakeHost::FakeHost() {
     of(call).retry_after_ms = milliseconds;
   };
   table.discard_state = [](weir_call* call) noexcept { of(call).discarded = true; };
+  table.set_timer = [](weir_call* call, std::int32_t clock, std::int64_t time_ms) noexcept {
+    of(call).timer = std::to_string(clock) + " at " + std::to_string(time_ms);
+  };
+  table.clear_timer = [](weir_call* call, std::int32_t clock) noexcept {
+    of(call).timer = std::to_string(clock) + " cleared";
+  };
   table.log = [](const weir_host* self, std::int32_t level, const char* text,
                  std::size_t size) noexcept {
     reinterpret_cast<const Table*>(self)->host->log.push_back(std::to_string(level) + " " +
@@ -43,6 +49,7 @@ weir_call* FakeHost::begin() {
   features.clear();
   retry_after_ms = -1;
   discarded = false;
+  timer.clear();
   call_.abi = weir_call{};
   call_.abi.struct_size = sizeof(weir_call);
   return &call_.abi;

@@ -36,6 +36,7 @@ class FakeHost {
   std::vector<Feature> features;
   std::int64_t retry_after_ms = -1;
   bool discarded = false;
+  std::string timer;  ///< "<clock> at <ms>" or "<clock> cleared"; empty: not touched
   std::vector<std::string> log;
 
   weir_call& call() { return call_.abi; }

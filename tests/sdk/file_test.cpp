@@ -19,7 +19,7 @@ TEST_CASE("the manifest says what the signatures and words say") {
   REQUIRE(manifest.has_value());
   const std::string expected =
       "weir.manifest/1\n"
-      "abi 0.1\n"
+      "abi 0.2\n"
       "sdk " WEIR_SDK_VERSION
       "\n"
       "protobuf " +
@@ -62,6 +62,18 @@ TEST_CASE("the manifest says what the signatures and words say") {
       "state kitchen.Tally 1\n"
       "settings kitchen.Settings\n"
       "feature features kitchen.Count\n"
+      "resolver timed\n"
+      "message kitchen.Item\n"
+      "state kitchen.Tally 1\n"
+      "timers arrival\n"
+      "feature counts kitchen.Count\n"
+      "feature more kitchen.Count\n"
+      "feature inners kitchen.Count_Inner\n"
+      "feature tallies kitchen.Tally\n"
+      "resolver quiet\n"
+      "message kitchen.Item\n"
+      "state kitchen.Tally 1\n"
+      "timers arrival\n"
       "resolver migrated\n"
       "message kitchen.Item\n"
       "state kitchen.Tally 3\n"

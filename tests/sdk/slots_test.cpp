@@ -556,6 +556,61 @@ TEST_CASE("a run without records is a batch") {
   CHECK(prepared.batch != nullptr);
 }
 
+TEST_CASE("a timer is set on the arrival clock and cleared") {
+  LoadedPlugin plugin(kitchen_so);
+  Instance timed(plugin, "timed");
+  Prepared prepared(timed, {item("ana", 30), item("ana")});
+  LiveState state(timed, absent);
+
+  weir_call* call = plugin.host.begin();
+  call->record = &prepared.records[0];
+  call->arrival_time_ms = 5'000;
+  REQUIRE(timed.slots.resolve(timed.self, prepared.entries[0].message, state.state, call) ==
+          WEIR_OK);
+  CHECK(plugin.host.timer == "0 at 5030");
+  REQUIRE(resolve(timed, prepared, 1, &state) == WEIR_OK);
+  CHECK(plugin.host.timer == "0 cleared");
+}
+
+TEST_CASE("a handler's features go to the outputs of their types and then to its own") {
+  LoadedPlugin plugin(kitchen_so);
+  Instance timed(plugin, "timed");
+  LiveState state(timed, absent);
+  const auto notify = [&] {
+    weir_call* call = plugin.host.begin();
+    const std::string key = "ana";
+    call->key = bytes(key);
+    call->event_time_ms = 77;
+    return timed.slots.notify(timed.self, WEIR_CLOCK_ARRIVAL, state.state, call);
+  };
+
+  REQUIRE(notify() == WEIR_OK);
+  std::vector<std::uint32_t> outputs;
+  for (const FakeHost::Feature& feature : plugin.host.features) outputs.push_back(feature.output);
+  CHECK(outputs == std::vector<std::uint32_t>{3, 1, 2, 0});
+  CHECK(count_in(plugin.host.features[1]).user() == "ana");
+  CHECK(count_in(plugin.host.features[1]).sum() == 77);
+  REQUIRE(notify() == WEIR_OK);
+  REQUIRE(notify() == WEIR_OK);  // 300: returns none
+  CHECK(plugin.host.features.size() == 3);
+  CHECK(notify() == WEIR_REJECT);
+  CHECK(plugin.host.reason == "enough");
+  CHECK(notify() == WEIR_REJECT);
+  CHECK(notify() == WEIR_RETRY);
+  CHECK(plugin.host.retry_after_ms == 3'000);
+  for (int i = 0; i < 4; ++i) notify();
+  CHECK(notify() == WEIR_REJECT);
+  CHECK(plugin.host.reason == "too much");
+}
+
+TEST_CASE("only resolvers with a handler have the slot for it") {
+  LoadedPlugin plugin(kitchen_so);
+  CHECK(static_cast<bool>(plugin.resolver("timed").notify));
+  CHECK(static_cast<bool>(plugin.resolver("quiet").notify));
+  CHECK_FALSE(static_cast<bool>(plugin.resolver("tally").notify));
+  CHECK_FALSE(static_cast<bool>(plugin.resolver("many").notify));
+}
+
 TEST_CASE("stateless resolvers have no State slots") {
   LoadedPlugin plugin(kitchen_so);
   const weir_resolver& many = plugin.resolver("many");

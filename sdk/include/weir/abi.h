@@ -6,12 +6,12 @@
  *
  * CONVENTIONS
  *
- * 1. Version. The ABI is {WEIR_ABI_MAJOR, WEIR_ABI_MINOR}. While the major is 0 the host loads only
- *    plugins of its own major and minor; from 1.0 on it loads its own major with any minor up to
- *    its own. Structs only grow at their end. The first field of a struct that is passed by pointer
- *    is `struct_size`, the size its author compiled with; a reader asks WEIR_HAS() before it reads
- *    a field that was added later. Elements of arrays are walked by the stride that travels with
- *    them.
+ * 1. Version. The ABI is {WEIR_ABI_MAJOR, WEIR_ABI_MINOR}. The host loads plugins of its own major
+ *    with any minor from WEIR_ABI_MINOR_OLDEST (while the major is 0; then 0) up to its own, and
+ *    tells each plugin the plugin's minor as its own. Structs only grow at their end. The first
+ * field of a struct that is passed by pointer is `struct_size`, the size its author compiled with;
+ * a reader asks WEIR_HAS() before it reads a field that was added later. Elements of arrays are
+ * walked by the stride that travels with them.
  * 2. Bytes are {data, size} and are not terminated. `data == NULL` means absent (a record without a
  *    key, a null value); absent and empty differ. The host always passes a non-NULL pointer for
  *    bytes that are present, even when their size is 0.
@@ -26,15 +26,15 @@
  * 6. A plugin starts no threads that outlive destroy(), keeps no thread_local with a destructor,
  *    installs no signal handlers, and does not call atexit, setlocale, chdir, setenv or fork.
  * 7. A resolver is a function of its arguments: it reads no clock, no random numbers and no other
- *    outside state. The host calls it again for the same records to rebuild a State (resolve()),
- *    and after a restart.
+ *    outside state. The host calls it again for the same records and timers to rebuild a State
+ *    (resolve(), notify()), and after a restart.
  *
  * LIFE CYCLE
  *
  *   weir_plugin()                                         once, after dlopen
  *     create()                                            once per (resolver in the app, task)
  *       prepare(records) .. resolve()* .. batch_free()    batches may overlap
- *       state_load() .. resolve()*, state_save()* .. state_free()
+ *       state_load() .. resolve()*, notify()*, state_save()* .. state_free()
  *     destroy()
  *   shutdown()                                            once, before dlclose
  */
@@ -45,7 +45,8 @@
 #include <stdint.h>
 
 #define WEIR_ABI_MAJOR 0
-#define WEIR_ABI_MINOR 1
+#define WEIR_ABI_MINOR 2        /* 0.2: timers */
+#define WEIR_ABI_MINOR_OLDEST 1 /* the oldest one that a host of this header still loads */
 
 #ifdef __cplusplus
 #define WEIR_NOEXCEPT noexcept
@@ -78,12 +79,13 @@ typedef struct weir_state weir_state;       /* the live State of one key        
 
 typedef int32_t weir_status;
 enum {
-  WEIR_OK = 0,     /* Done. In resolve(): State and features of this call take effect.            */
+  WEIR_OK = 0,     /* Done. In resolve() and notify(): State, features and timer of this call take
+                      effect.                                                                    */
   WEIR_SKIP = 1,   /* Not for this resolver: counted, leaves no trace, is no error.               */
-  WEIR_REJECT = 2, /* This record cannot be handled: it goes where the source's policy says, with
-                      the reason; leaves no trace.                                               */
-  WEIR_RETRY = 3,  /* Not now: the same record comes again after weir_host.retry_after(); leaves
-                      no trace. Only from resolve().                                             */
+  WEIR_REJECT = 2, /* This record (or timer) cannot be handled: it goes where the source's policy
+                      says, with the reason; leaves no trace.                                    */
+  WEIR_RETRY = 3,  /* Not now: the same record (or timer) comes again after
+                      weir_host.retry_after(); leaves no trace. Only from resolve(), notify().   */
   WEIR_FATAL = 4   /* This task must not go on: it commits what came before and halts.            */
 };
 
@@ -134,9 +136,17 @@ typedef struct weir_call {
   uint32_t struct_size;
   uint32_t reserved;
   const weir_record* record; /* resolve(): the record of the message; else NULL                   */
-  weir_bytes key;        /* resolve(), state_load(), state_save(): the State's key             */
-  int64_t event_time_ms; /* resolve(): the event time                                         */
+  weir_bytes key;          /* resolve(), notify(), state_load(), state_save(): the State's key   */
+  int64_t event_time_ms;   /* resolve(): the event time; notify(): what the timer was set to    */
+  int64_t arrival_time_ms; /* resolve(), notify(): the task's arrival clock (since 0.2)         */
 } weir_call;
+
+/* What a timer waits for. */
+enum {
+  /* The task's arrival clock: the host's clock, read once a batch, or the newest timestamp of the
+   * source's records (`arrival: record`). It never goes back, not over a restart either. */
+  WEIR_CLOCK_ARRIVAL = 0
+};
 
 enum { WEIR_LOG_DEBUG = 0, WEIR_LOG_INFO = 1, WEIR_LOG_WARN = 2, WEIR_LOG_ERROR = 3 };
 
@@ -162,16 +172,16 @@ typedef struct weir_host {
 
   /* One feature for output number `output` of the manifest. Returns memory to which the caller
    * writes the `size` serialized bytes before the slot returns. `key` absent: the State's key.
-   * The feature carries the record's event time. Features take effect in the order of these calls,
-   * and only if resolve() returns WEIR_OK. NULL above the host's limit: return WEIR_REJECT.
-   * Only inside resolve(). [task] */
+   * The feature carries the call's event time. Features take effect in the order of these calls,
+   * and only if the slot returns WEIR_OK. NULL above the host's limit: return WEIR_REJECT.
+   * Only inside resolve() and notify(). [task] */
   uint8_t* (*emit)(weir_call* call, uint32_t output, weir_bytes key, size_t size) WEIR_NOEXCEPT;
 
-  /* How long to wait before the record comes again, in ms; goes with WEIR_RETRY. [task] */
+  /* How long to wait before the record or timer comes again, in ms; goes with WEIR_RETRY. [task] */
   void (*retry_after)(weir_call* call, int64_t milliseconds) WEIR_NOEXCEPT;
 
-  /* The key has no State any more once this call has returned WEIR_OK: the next record of the key
-   * starts from the initial State. Only inside resolve(). [task] */
+  /* The key has no State and no timer any more once this call has returned WEIR_OK: the next record
+   * of the key starts from the initial State. Only inside resolve() and notify(). [task] */
   void (*discard_state)(weir_call* call) WEIR_NOEXCEPT;
 
   /* A line in the host's log, with the plugin's name beside it. Repeats are limited. [any] */
@@ -180,6 +190,17 @@ typedef struct weir_host {
 
   /* An optional area "weir.<name>/<rev>", or NULL. Valid until shutdown() returns. [any] */
   const void* (*get_extension)(const struct weir_host* host, const char* id) WEIR_NOEXCEPT;
+
+  /* Since 0.2. The key's timer: notify() is called when `clock` has reached `time_ms`. A key has one
+   * timer; the last of these two calls counts, and only if the slot returns WEIR_OK. A time that the
+   * clock has already reached fires at the next opportunity; set inside notify(), it counts as the
+   * clock's next millisecond, so that a key's timers cannot keep records from flowing. Only inside
+   * resolve() and notify() of a resolver with State, the slot notify and "timers" in its manifest:
+   * elsewhere the call is rejected with the reason. [task] */
+  void (*set_timer)(weir_call* call, int32_t clock, int64_t time_ms) WEIR_NOEXCEPT;
+
+  /* Since 0.2. The key has no timer any more; no error where it has none. [task] */
+  void (*clear_timer)(weir_call* call, int32_t clock) WEIR_NOEXCEPT;
 } weir_host;
 
 /* One resolver: its slots. Constant for the life of the plugin. A slot may be NULL only where that
@@ -233,6 +254,15 @@ typedef struct weir_resolver {
 
   /* An optional area of this resolver, or NULL. The slot itself may be NULL. [control] */
   const void* (*get_extension)(const char* id) WEIR_NOEXCEPT;
+
+  /* Since 0.2. The timer of call->key has come due and is no longer set; call->event_time_ms is what
+   * it was set to, and there is no record. Otherwise like resolve(): changes `state` in place, emits
+   * features, may set the timer again, is one call of the key among the others, and is repeated with
+   * them. After WEIR_SKIP and WEIR_REJECT the timer is gone and nothing else has changed; after
+   * WEIR_RETRY it is set to the clock's time plus retry_after(); after WEIR_FATAL it stays. NULL
+   * exactly where the manifest has no "timers". [task] */
+  weir_status (*notify)(weir_instance* instance, int32_t clock, weir_state* state,
+                        weir_call* call) WEIR_NOEXCEPT;
 } weir_resolver;
 
 /* What weir_plugin() returns. Constant until shutdown() has returned. */
@@ -266,10 +296,12 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  *   sdk       = "sdk" SP version NL
  *   protobuf  = "protobuf" SP number NL            ; GOOGLE_PROTOBUF_VERSION, 0 without Protobuf
  *   plugin    = "plugin" SP name SP version NL
- *   resolver  = "resolver" SP name NL [message] [state] [settings] feature*
+ *   resolver  = "resolver" SP name NL [message] [state] [settings] [timers] feature*
  *   message   = "message" SP type NL               ; absent: takes the record's bytes
  *   state     = "state" SP type SP state-version NL ; absent: stateless
  *   settings  = "settings" SP type NL              ; absent: takes none
+ *   timers    = "timers" SP clock NL               ; since 0.2, only after "state": has notify()
+ *   clock     = "arrival"
  *   feature   = "feature" SP name SP type NL       ; their order gives emit()'s output numbers
  *
  *   name      = [a-z][a-z0-9_]*, at most 63 characters, unique among its siblings
@@ -281,7 +313,7 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  * WEIR_SCHEMAS_SECTION holds one serialized FileDescriptorSet with every type named above and
  * everything they import. weir_add_plugin() writes it from the .proto files.
  *
- * In C: WEIR_MANIFEST("weir.manifest/1\nabi 0.1\n...");
+ * In C: WEIR_MANIFEST("weir.manifest/1\nabi 0.2\n...");
  */
 #define WEIR_RETAIN
 #ifdef __has_attribute

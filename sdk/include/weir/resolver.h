@@ -23,7 +23,7 @@ namespace detail {
 
 struct NoUnit {};
 
-enum class Word { key, event_time, parse, initial, migrate, check };
+enum class Word { key, event_time, parse, initial, migrate, check, on_notify };
 
 template <Word w, auto F, class U = NoUnit>
 struct Said {
@@ -44,6 +44,16 @@ struct FindWord {
 template <Word w, class First, class... Rest>
 struct FindWord<w, First, Rest...> {
   using type = std::conditional_t<First::word == w, First, typename FindWord<w, Rest...>::type>;
+};
+
+/// The signature of .on_notify's function; Nothing where that is not said.
+template <class SaidWord>
+struct HandlerOf {
+  using type = Signature<std::remove_cv_t<decltype(SaidWord::function)>, true>;
+};
+template <>
+struct HandlerOf<Unsaid> {
+  using type = Nothing;
 };
 
 /// Stands for a resolver whose signature was refused, so that the refusal is the only error.
@@ -70,6 +80,10 @@ struct BrokenResolver {
   }
   template <auto>
   constexpr auto check_settings() const {
+    return *this;
+  }
+  template <auto>
+  constexpr auto on_notify() const {
     return *this;
   }
   constexpr auto outputs(auto...) const { return *this; }
@@ -236,9 +250,33 @@ class Resolver {
            Check >> ();
   }
 
+  /// `.on_notify<end_session>()`: called when the timer that `ctx.notify_at()` set has come due:
+  ///
+  ///   R f([S&] [, const Settings&] [, weir::Out<F>&]... [, weir::Context&])
+  ///
+  /// with the resolver's State and settings and R as for a resolver. What it emits goes to the
+  /// resolver's output of that type, or to one of its own behind them. Skip and reject end
+  /// the timer without effect, a retry sets it again.
+  template <auto Handler>
+  constexpr auto on_notify() const {
+    constexpr bool once = !said<detail::Word::on_notify>;
+    static_assert(once, "weir: .on_notify<>() is said twice");
+    static_assert(Signature::has_state,
+                  "weir: .on_notify<>() is for resolvers with a State, a parameter S&: a timer "
+                  "belongs to the State of a key");
+    constexpr bool good = [] {
+      if constexpr (Signature::has_state) {
+        return detail::check_handler<std::remove_cv_t<decltype(Handler)>, Signature>();
+      } else {
+        return false;
+      }
+    }();
+    return with_if < once && good, detail::Said < detail::Word::on_notify, Handler >> ();
+  }
+
   /// `.outputs("alerts", "totals")`: one name for each output, in the order: the returned feature,
-  /// then each Out. The resolver's `to:` maps these names to sinks. A single output is called
-  /// "features" unless this word says otherwise.
+  /// then each Out, then what only .on_notify emits. The resolver's `to:` maps these names to
+  /// sinks. A single output is called "features" unless this word says otherwise.
   template <std::convertible_to<std::string_view>... Names>
   constexpr auto outputs(Names... names) const {
     Resolver next = *this;
@@ -262,6 +300,9 @@ class Resolver {
 
   // Read by WEIR_PLUGIN.
   using Types = Signature;
+  using Handler = typename detail::HandlerOf<
+      typename detail::FindWord<detail::Word::on_notify, Words...>::type>::type;
+  using Outputs = detail::Outputs<Signature, Handler>;
   static constexpr auto function = Function;
   template <detail::Word w>
   using Find = typename detail::FindWord<w, Words...>::type;

@@ -84,7 +84,8 @@ class __attribute__((visibility("default"))) TestDriver {
   /// A record without a value.
   void pipe_null(std::string_view source, const Envelope& envelope = {});
 
-  /// Moves the clocks; what became due in between happens.
+  /// Moves the clocks; what became due in between happens, each thing at its time: timers fire
+  /// (with `arrival: record` the next record's timestamp fires them instead), retries come again.
   void advance(std::chrono::milliseconds time);
 
   /// What a commit of `weir run` does: States and offsets become durable, features go out.
@@ -139,7 +140,7 @@ class __attribute__((visibility("default"))) TestDriver {
 
   /// Outcomes since the start, per (record, resolver): `records` (those alone per record),
   /// `resolved`, `skipped`, `late`, `undecodable`, `null_value`, `rejected`, `key`, `misplaced`,
-  /// `retries`. Counts of a crashed run are kept.
+  /// `retries`; and `fired`, timers whose handler succeeded. Counts of a crashed run are kept.
   std::uint64_t count(std::string_view outcome) const;
 
   /// Set when a task has halted by a policy or a resolver's word: why.

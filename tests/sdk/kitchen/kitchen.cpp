@@ -150,6 +150,40 @@ std::string key_of_record(const weir::Record& record) {
   return std::string(record.topic()) + "-" + std::string(record.key());
 }
 
+/// Sets its timer `amount` ms after the arrival clock; without an amount clears it.
+Count timed(const Item& item, Tally& state, weir::Out<Count>& more, weir::Out<Count::Inner>& inner,
+            weir::Context& context) {
+  (void)more;
+  (void)inner;
+  state.set_sum(state.sum() + 1);
+  if (item.amount() == 0) {
+    context.cancel_notify();
+  } else {
+    context.notify_at(context.arrival_time() + std::chrono::milliseconds(item.amount()));
+  }
+  return Count();
+}
+
+/// Its features go to the outputs of their types; only the last one is its own.
+weir::Result<std::optional<Count>> timed_out(Tally& state, weir::Out<Count::Inner>& inner,
+                                             weir::Out<Count>& more, weir::Out<Tally>& own,
+                                             weir::Context& context) {
+  state.set_sum(state.sum() + 100);
+  if (state.sum() > 1'000) throw std::runtime_error("too much");
+  if (state.sum() > 500) return weir::RetryAfter(3s);
+  if (state.sum() > 300) return weir::Reject("enough");
+  own.emit(state);
+  Count count;
+  count.set_user(std::string(context.key()));
+  count.set_sum(context.event_time().time_since_epoch().count());
+  more.emit(count);
+  inner.emit(Count::Inner());
+  if (state.sum() > 200) return std::optional<Count>();
+  return std::optional<Count>(count);
+}
+
+weir::Result<void> only_a_state(Tally&) { return {}; }
+
 WEIR_PLUGIN(
     "kitchen", "2.1.0-rc1",
     weir::resolver<tally>("tally").key<&Item::user>().event_time<&Item::at, weir::seconds>(),
@@ -163,6 +197,9 @@ WEIR_PLUGIN(
     weir::resolver<echo>("from_record").parse<item_of_record>(),
     weir::resolver<echo>("marked").parse<marked_item>(),
     weir::resolver<configured>("configured").initial<start_at>().check_settings<check>(),
+    weir::resolver<timed>("timed").on_notify<timed_out>().outputs("counts", "more", "inners",
+                                                                  "tallies"),
+    weir::resolver<effects_only>("quiet").on_notify<only_a_state>(),
     weir::resolver<migrated>("migrated").migrate<add_thousands>().state_version(3),
     weir::resolver<[](const Item&) noexcept { return Count(); }>("lambda")
         .key<[](const Item& item) { return item.user() + "!"; }>());

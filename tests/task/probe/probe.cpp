@@ -7,6 +7,36 @@
 
 namespace probe {
 
+weir::Time at(std::int64_t ms) { return weir::Time(std::chrono::milliseconds(ms)); }
+std::int64_t ms_of(weir::Time time) { return time.time_since_epoch().count(); }
+
+weir::Result<void> end_as(const std::string& action, weir::Context& context) {
+  if (action == "throw") throw std::runtime_error("it threw");
+  if (action == "reject") return weir::Reject("it was rejected");
+  if (action == "skip") return weir::Skip();
+  if (action == "retry") return weir::RetryAfter(std::chrono::seconds(5));
+  if (action == "fatal") return weir::Fatal("it is over");
+  if (action == "discard") context.discard_state();
+  if (action == "look at the record") (void)context.record();
+  return {};
+}
+
+/// The same for a timer: its State says how it ends.
+weir::Result<void> ring(Ledger& ledger, const Settings&, weir::Out<Balance>& balances,
+                        weir::Context& context) {
+  ledger.add_applied("timer " + std::to_string(ms_of(context.event_time())) + " at " +
+                     std::to_string(ms_of(context.arrival_time())));
+  ledger.set_sum(ledger.sum() + 1000);
+  Balance balance;
+  balance.set_key(std::string(context.key()));
+  balance.set_sum(ledger.sum());
+  balances.emit(balance);
+  if (ledger.again_ms() != 0) {
+    context.notify_at(context.event_time() + std::chrono::milliseconds(ledger.again_ms()));
+  }
+  return end_as(ledger.on_timer(), context);
+}
+
 /// Changes the State first, so that a trace would show, and then ends as the command says.
 weir::Result<void> follow(const Command& command, Ledger& ledger, const Settings& settings,
                           weir::Out<Balance>& balances, weir::Out<Notice>& notices,
@@ -20,12 +50,12 @@ weir::Result<void> follow(const Command& command, Ledger& ledger, const Settings
   balance.set_sum(ledger.sum());
   balances.emit(balance);
 
-  if (action == "throw") throw std::runtime_error("it threw");
-  if (action == "reject") return weir::Reject("it was rejected");
-  if (action == "skip") return weir::Skip();
-  if (action == "retry") return weir::RetryAfter(std::chrono::seconds(5));
-  if (action == "fatal") return weir::Fatal("it is over");
-  if (action == "discard") context.discard_state();
+  if (command.timer_ms() != 0) context.notify_at(at(command.timer_ms()));
+  if (action == "cancel") context.cancel_notify();
+  if (!command.on_timer().empty()) ledger.set_on_timer(command.on_timer());
+  if (command.again_ms() != 0) ledger.set_again_ms(command.again_ms());
+
+  if (auto outcome = end_as(action, context); !outcome.ok()) return outcome;
   if (action == "notice") {
     Notice notice;
     notice.set_text(command.key());
@@ -39,7 +69,9 @@ weir::Result<void> check(const Settings& settings) {
   return {};
 }
 
-Balance total(const Command& command, Ledger& ledger) {
+weir::Result<Balance> total(const Command& command, Ledger& ledger, weir::Context& context) {
+  if (command.action() == "timer without handler") context.notify_at(at(command.timer_ms()));
+  if (command.action() == "total retries") return weir::RetryAfter(std::chrono::seconds(5));
   ledger.set_sum(ledger.sum() + command.amount());
   Balance balance;
   balance.set_key(command.key());
@@ -47,7 +79,8 @@ Balance total(const Command& command, Ledger& ledger) {
   return balance;
 }
 
-Balance echo(const weir::Record& record) {
+Balance echo(const weir::Record& record, weir::Context& context) {
+  if (record.has_value() && record.value() == "timer") context.notify_at(weir::Time());
   Balance balance;
   balance.set_key(record.has_value() ? std::string(record.value()) : "null");
   return balance;
@@ -60,6 +93,7 @@ WEIR_PLUGIN("probe", "1.2.3",
                 .key<&probe::Command::key>()
                 .event_time<&probe::Command::at_ms, std::chrono::milliseconds>()
                 .outputs("balances", "notices")
+                .on_notify<probe::ring>()
                 .check_settings<probe::check>(),
             weir::resolver<probe::total>("total").key<&probe::Command::key>(),
             weir::resolver<probe::echo>("echo"));

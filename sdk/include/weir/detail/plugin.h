@@ -100,14 +100,14 @@ class Plugin {
     constexpr bool good_name = is_name(resolver<I>().name);
     static_assert(good_name, "weir: a resolver's name is [a-z][a-z0-9_]*, at most 63 characters");
     static_assert(!names.too_many, "weir: a resolver has at most 16 outputs");
-    constexpr bool named = names.count != 0 || Signature::output_count <= 1;
+    constexpr bool named = names.count != 0 || R::Outputs::count <= 1;
     static_assert(named,
                   "weir: several outputs need names: .outputs(\"first\", \"second\"), the returned "
-                  "feature first, then each Out");
-    constexpr bool enough = names.count == 0 || names.count == Signature::output_count;
+                  "feature first, then each Out, then what only .on_notify emits");
+    constexpr bool enough = names.count == 0 || names.count == R::Outputs::count;
     static_assert(enough,
                   "weir: .outputs() takes one name for each output: the returned feature first, "
-                  "then each Out");
+                  "then each Out, then what only .on_notify emits");
     constexpr bool names_differ = all_differ(names.names, names.count);
     static_assert(names_differ, "weir: the outputs of a resolver have different names");
     constexpr bool good_names = all_names(names);
@@ -159,7 +159,7 @@ class Plugin {
     put_text(put, "feature ");
     put_text(put, output_name<I>(output));
     put(' ');
-    put_type_name<typename ResolverType<I>::Types::template Feature<output>>(put);
+    put_type_name<typename ResolverType<I>::Outputs::template Feature<output>>(put);
     put('\n');
   }
 
@@ -187,8 +187,9 @@ class Plugin {
       put_type_name<typename Signature::Settings>(put);
       put('\n');
     }
+    if constexpr (R::template has<Word::on_notify>) put_text(put, "timers arrival\n");
     [&]<std::size_t... O>(std::index_sequence<O...>) { (put_feature<Put, I, O>(put), ...); }
-    (std::make_index_sequence<Signature::output_count>());
+    (std::make_index_sequence<R::Outputs::count>());
   }
 
   template <class Put>
@@ -234,6 +235,7 @@ class Plugin {
       made.state_free = &S::state_free;
     }
     made.resolve = &S::resolve;
+    if constexpr (R::template has<Word::on_notify>) made.notify = &S::notify;
     return made;
   }
 
@@ -265,7 +267,7 @@ class Plugin {
                                              pointers.data(),
                                              nullptr,
                                              nullptr};
-    // While the major is 0, minors do not fit each other either.
+    // The host says the plugin's own minor where it knows that one.
     const bool same_major = host->abi_major == WEIR_ABI_MAJOR;
     const bool minor_fits =
         WEIR_ABI_MAJOR == 0 ? host->abi_minor == WEIR_ABI_MINOR : host->abi_minor >= WEIR_ABI_MINOR;

@@ -168,25 +168,26 @@ enum class Problem {
   wrong_return,
 };
 
-/// The types of one resolver.
-template <class F>
+/// The types of one resolver's function, or of its handler of timers, which takes no message.
+template <class F, bool handler = false>
 struct Signature {
   static constexpr Problem problem = Problem::no_function;
 };
 
-template <TakesNothing F>
-struct Signature<F> {
+template <TakesNothing F, bool handler>
+struct Signature<F, handler> {
   static constexpr Problem problem = Problem::no_message;
 };
 
-template <TakesSomething F>
-struct Signature<F> {
+template <TakesSomething F, bool handler>
+struct Signature<F, handler> {
   using Types = FunctionTypes<F>;
   using Answer = Returned<typename Types::Return>;
   static constexpr std::size_t count = Types::count;
 
   static constexpr auto roles = []<std::size_t... I>(std::index_sequence<I...>) {
-    return std::array<Role, count>{role_of<typename Types::template Parameter<I>, I == 0>()...};
+    return std::array<Role, count>{role_of < typename Types::template Parameter<I>,
+                                   I == 0 && !handler > ()...};
   }
   (std::make_index_sequence<count>());
 
@@ -210,9 +211,11 @@ struct Signature<F> {
       if (role == Role::context_by_value) return Problem::context_by_value;
       if (role == Role::unknown) return Problem::unknown_parameter;
     }
-    if (roles[0] == Role::state) return Problem::state_first;
-    if (roles[0] != Role::message && roles[0] != Role::record && roles[0] != Role::view) {
-      return Problem::no_message;
+    if (!handler) {
+      if (roles[0] == Role::state) return Problem::state_first;
+      if (roles[0] != Role::message && roles[0] != Role::record && roles[0] != Role::view) {
+        return Problem::no_message;
+      }
     }
     if (how_many(Role::state) > 1) return Problem::two_states;
     if (how_many(Role::settings) > 1) return Problem::two_settings;
@@ -308,6 +311,103 @@ constexpr bool check_signature() {
                 "std::optional<F>, std::vector<F>, or weir::Result of one of them");
   return problem == Problem::none;
 }
+
+/// One readable error for what is wrong with the handler F of a resolver with the signature Main.
+template <class F, class Main>
+constexpr bool check_handler() {
+  using Handler = Signature<F, true>;
+  constexpr Problem problem = Handler::problem;
+  static_assert(problem != Problem::no_function,
+                "weir: .on_notify<f>() takes a function or a lambda without captures");
+  static_assert(problem != Problem::wrong_return,
+                "weir: .on_notify<f>() returns what a resolver returns: void, a feature F, "
+                "std::optional<F>, std::vector<F>, or weir::Result of one of them");
+  // Problem::out_of_something_else: Out itself has said so.
+  static_assert(problem == Problem::none || problem == Problem::no_function ||
+                    problem == Problem::wrong_return || problem == Problem::out_of_something_else,
+                "weir: .on_notify<f>() takes some of (S&, const Settings&, weir::Out<F>&..., "
+                "weir::Context&), the context last, and nothing else: a timer has no message");
+  if constexpr (problem == Problem::none) {
+    constexpr bool own_state =
+        !Handler::has_state || std::same_as<typename Handler::State, typename Main::State>;
+    static_assert(own_state, "weir: .on_notify<f>() takes the resolver's own State, S&");
+    constexpr bool own_settings =
+        !Handler::has_settings || std::same_as<typename Handler::Settings, typename Main::Settings>;
+    static_assert(own_settings,
+                  "weir: .on_notify<f>() takes the resolver's own settings by const Settings&, and "
+                  "its State by S& without const");
+    return own_state && own_settings;
+  } else {
+    return false;
+  }
+}
+
+/// The outputs of a resolver: those of its function, then those that only its handler has. What the
+/// handler emits goes to the function's output of the same type; of several of one type, to the
+/// first, the second ... in their order. Handler: Nothing where there is none.
+template <class Main, class Handler>
+class Outputs {
+  static constexpr std::size_t of_main = Main::output_count;
+
+  template <class A, std::size_t a, class B, std::size_t... b>
+  static constexpr std::array<bool, sizeof...(b)> same(std::index_sequence<b...>) {
+    return {std::is_same_v<typename A::template Feature<a>, typename B::template Feature<b>>...};
+  }
+  template <std::size_t own, std::size_t... before>
+  static constexpr std::uint32_t extra_before(std::index_sequence<before...>) {
+    return (std::uint32_t{0} + ... + (number_of<before>() >= of_main ? 1 : 0));
+  }
+  template <std::size_t own>
+  static constexpr std::uint32_t number_of() {
+    std::size_t nth = 0;
+    for (const bool match : same<Handler, own, Handler>(std::make_index_sequence<own>())) {
+      nth += match ? 1 : 0;
+    }
+    std::uint32_t number = 0;
+    for (const bool match : same<Handler, own, Main>(std::make_index_sequence<of_main>())) {
+      if (match && nth-- == 0) return number;
+      ++number;
+    }
+    return of_main + extra_before<own>(std::make_index_sequence<own>());
+  }
+  template <std::size_t... own>
+  static constexpr std::array<std::uint32_t, sizeof...(own)> all_numbers(
+      std::index_sequence<own...>) {
+    return {number_of<own>()...};
+  }
+
+ public:
+  /// The resolver's output for each of the handler's own.
+  static constexpr auto numbers = all_numbers(std::make_index_sequence<Handler::output_count>());
+  static constexpr std::size_t count = [] {
+    std::size_t most = of_main;
+    for (const std::uint32_t number : numbers) most = number + 1 > most ? number + 1 : most;
+    return most;
+  }();
+
+  template <std::size_t output>
+  static constexpr auto feature_type() {
+    if constexpr (output < of_main) {
+      return std::type_identity<typename Main::template Feature<output>>{};
+    } else {
+      constexpr std::size_t own = [] {
+        std::size_t at = 0;
+        while (numbers[at] != output) ++at;
+        return at;
+      }();
+      return std::type_identity<typename Handler::template Feature<own>>{};
+    }
+  }
+  template <std::size_t output>
+  using Feature = typename decltype(feature_type<output>())::type;
+};
+
+template <class Main>
+struct Outputs<Main, Nothing> {
+  static constexpr std::size_t count = Main::output_count;
+  template <std::size_t output>
+  using Feature = typename Main::template Feature<output>;
+};
 
 // The functions of the chained words -------------------------------------------------------------
 

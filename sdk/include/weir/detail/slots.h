@@ -191,14 +191,29 @@ class HostOut final : public Out<F> {
   std::uint32_t output_;
 };
 
-/// What stands in the place of parameter I while one call runs.
-template <class R, std::size_t I>
-class Argument {
+/// The two functions of a resolver: for its messages, and for its timers.
+template <class R>
+struct ForMessage {
   using Signature = typename R::Types;
+  static constexpr auto function = R::function;
+  static constexpr std::uint32_t output(std::uint32_t own) { return own; }
+};
+template <class R>
+struct ForTimer {
+  using Signature = typename R::Handler;
+  static constexpr auto function = R::template Find<Word::on_notify>::function;
+  static constexpr std::uint32_t output(std::uint32_t own) { return R::Outputs::numbers[own]; }
+};
+
+/// What stands in the place of parameter I while one call of Function runs; `room` is null for
+/// timers.
+template <class R, class Function, std::size_t I>
+class Argument {
+  using Signature = typename Function::Signature;
   static constexpr Role role = Signature::roles[I];
 
  public:
-  Argument(const Instance<R>& instance, const Room<R>& room, weir_state* state, Emitter& emitter)
+  Argument(const Instance<R>& instance, const Room<R>* room, weir_state* state, Emitter& emitter)
       : held_(make(instance, room, state, emitter)) {}
   decltype(auto) get() {
     if constexpr (role == Role::out || role == Role::context || role == Role::record ||
@@ -210,26 +225,26 @@ class Argument {
   }
 
  private:
-  static auto make(const Instance<R>& instance, const Room<R>& room, weir_state* state,
+  static auto make(const Instance<R>& instance, const Room<R>* room, weir_state* state,
                    Emitter& emitter) {
     if constexpr (role == Role::message) {
-      return room.message;
+      return room->message;
     } else if constexpr (role == Role::record) {
-      return Record(*room.raw);
+      return Record(*room->raw);
     } else if constexpr (role == Role::view) {
-      return view(room.raw->value);
+      return view(room->raw->value);
     } else if constexpr (role == Role::state) {
       return reinterpret_cast<typename Signature::State*>(state);
     } else if constexpr (role == Role::settings) {
       return &instance.settings;
     } else if constexpr (role == Role::out) {
-      constexpr std::uint32_t output = Signature::output_at(I);
-      return HostOut<typename Signature::template Feature<output>>(emitter, output);
+      constexpr std::uint32_t own = Signature::output_at(I);
+      return HostOut<typename Signature::template Feature<own>>(emitter, Function::output(own));
     } else {
       return Context(*emitter.host, *emitter.call);
     }
   }
-  decltype(make(std::declval<const Instance<R>&>(), std::declval<const Room<R>&>(), nullptr,
+  decltype(make(std::declval<const Instance<R>&>(), nullptr, nullptr,
                 std::declval<Emitter&>())) held_;
 };
 
@@ -444,10 +459,17 @@ class Slots {
     Self& self = of(instance);
     const Room<R>& room = *reinterpret_cast<const Room<R>*>(message);
     return guarded(*self.host, call, WEIR_REJECT, [&] {
-      Emitter emitter{self.host, call};
-      const weir_status status =
-          run(self, room, state, emitter, std::make_index_sequence<Signature::count>());
-      return status == WEIR_OK && emitter.failed ? weir_status{WEIR_REJECT} : status;
+      return run<ForMessage<R>>(self, &room, state, call,
+                                std::make_index_sequence<Signature::count>());
+    });
+  }
+
+  static weir_status notify(weir_instance* instance, std::int32_t, weir_state* state,
+                            weir_call* call) noexcept {
+    Self& self = of(instance);
+    return guarded(*self.host, call, WEIR_REJECT, [&] {
+      return run<ForTimer<R>>(self, nullptr, state, call,
+                              std::make_index_sequence<R::Handler::count>());
     });
   }
 
@@ -630,39 +652,42 @@ class Slots {
                "the event time is beyond what 64 bits of milliseconds hold");
   }
 
-  // resolve() ------------------------------------------------------------------------------------
+  // resolve(), notify() --------------------------------------------------------------------------
 
-  template <std::size_t... I>
-  static weir_status run(Self& self, const Room<R>& room, weir_state* state, Emitter& emitter,
+  template <class Function, std::size_t... I>
+  static weir_status run(Self& self, const Room<R>* room, weir_state* state, weir_call* call,
                          std::index_sequence<I...>) {
-    using Answer = typename Signature::Answer;
-    using Return = typename Signature::Types::Return;
+    using Answer = typename Function::Signature::Answer;
+    using Return = typename Function::Signature::Types::Return;
+    Emitter emitter{self.host, call};
     // The arguments live in one expression: a Context and an Out can neither be copied nor moved.
     if constexpr (std::is_void_v<Return>) {
-      std::invoke(R::function, Argument<R, I>(self, room, state, emitter).get()...);
+      std::invoke(Function::function,
+                  Argument<R, Function, I>(self, room, state, emitter).get()...);
     } else {
-      const auto answer =
-          std::invoke(R::function, Argument<R, I>(self, room, state, emitter).get()...);
+      const auto answer = std::invoke(
+          Function::function, Argument<R, Function, I>(self, room, state, emitter).get()...);
       if constexpr (!Answer::is_result) {
-        emit_payload(emitter, answer);
+        emit_payload<Function>(emitter, answer);
       } else {
         if (!answer.ok()) return refuse_with(emitter, *answer.refusal());
-        if constexpr (Answer::shape != Shape::none) emit_payload(emitter, *answer);
+        if constexpr (Answer::shape != Shape::none) emit_payload<Function>(emitter, *answer);
       }
     }
-    return WEIR_OK;
+    return emitter.failed ? weir_status{WEIR_REJECT} : weir_status{WEIR_OK};
   }
 
-  template <class P>
+  template <class Function, class P>
   static void emit_payload(Emitter& emitter, const P& payload) {
     constexpr weir_bytes state_key{nullptr, 0};
-    constexpr Shape shape = Signature::Answer::shape;
+    constexpr Shape shape = Function::Signature::Answer::shape;
+    constexpr std::uint32_t output = Function::output(0);
     if constexpr (shape == Shape::one) {
-      emitter.emit(0, payload, state_key);
+      emitter.emit(output, payload, state_key);
     } else if constexpr (shape == Shape::optional) {
-      if (payload.has_value()) emitter.emit(0, *payload, state_key);
+      if (payload.has_value()) emitter.emit(output, *payload, state_key);
     } else {
-      for (const auto& feature : payload) emitter.emit(0, feature, state_key);
+      for (const auto& feature : payload) emitter.emit(output, feature, state_key);
     }
   }
 
