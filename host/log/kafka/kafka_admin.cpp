@@ -54,6 +54,32 @@ rd_kafka_resp_err_t until_answered(const KafkaContext& context, Ask ask) {
   }
 }
 
+/// What an event says of the one group that was asked about; null: nothing.
+const rd_kafka_ConsumerGroupDescription_t* group_of(const KafkaEvent& event) {
+  std::size_t count = 0;
+  const rd_kafka_ConsumerGroupDescription_t** groups =
+      rd_kafka_DescribeConsumerGroups_result_groups(
+          rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
+  return count == 0 ? nullptr : groups[0];
+}
+
+/// Asks once about a group. The failure: of the question, or of the group.
+rd_kafka_resp_err_t describe_group(rd_kafka_t* client, const std::string& group,
+                                   std::chrono::milliseconds patience, KafkaEvent& event) {
+  const auto options = admin_options(client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, patience);
+  const KafkaQueue queue(rd_kafka_queue_new(client));
+  const char* name = group.c_str();
+  rd_kafka_DescribeConsumerGroups(client, &name, 1, options.get(), queue.get());
+  event.reset(rd_kafka_queue_poll(queue.get(), to_int(patience + std::chrono::seconds(5))));
+  if (event == nullptr) return RD_KAFKA_RESP_ERR__TIMED_OUT;
+  const rd_kafka_resp_err_t code = rd_kafka_event_error(event.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return code;
+  const rd_kafka_ConsumerGroupDescription_t* found = group_of(event);
+  if (found == nullptr) return RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND;
+  const rd_kafka_error_t* failure = rd_kafka_ConsumerGroupDescription_error(found);
+  return failure == nullptr ? RD_KAFKA_RESP_ERR_NO_ERROR : rd_kafka_error_code(failure);
+}
+
 /// The failure of a call about one partition: its own, or the partition's.
 rd_kafka_resp_err_t failure_of(rd_kafka_resp_err_t code,
                                const rd_kafka_topic_partition_list_t& answer) {
@@ -273,31 +299,20 @@ Result<void> KafkaAdmin::commit(std::string_view group, std::span<const Mark> ma
 }
 
 Result<std::vector<std::string>> KafkaAdmin::members(const std::string& group) {
-  const std::string what = fmt::format("the members of group '{}'", group);
-  rd_kafka_t* const client = client_->handle();
-  const auto options =
-      admin_options(client, RD_KAFKA_ADMIN_OP_DESCRIBECONSUMERGROUPS, context_->options.patience);
-  KafkaQueue queue(rd_kafka_queue_new(client));
-  const char* name = group.c_str();
-  rd_kafka_DescribeConsumerGroups(client, &name, 1, options.get(), queue.get());
-  WEIR_TRY(const KafkaEvent event, wait_for(std::move(queue), what));
-
-  std::size_t count = 0;
-  const rd_kafka_ConsumerGroupDescription_t** groups =
-      rd_kafka_DescribeConsumerGroups_result_groups(
-          rd_kafka_event_DescribeConsumerGroups_result(event.get()), &count);
+  KafkaEvent event;
+  const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
+    return describe_group(client_->handle(), group, context_->options.patience, event);
+  });
   std::vector<std::string> out;
+  if (failure == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return out;
+  if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return kafka_error(failure, fmt::format("the members of group '{}'", group));
+  }
+  const rd_kafka_ConsumerGroupDescription_t& found = *group_of(event);
+  const std::size_t count = rd_kafka_ConsumerGroupDescription_member_count(&found);
   for (std::size_t i = 0; i < count; ++i) {
-    const rd_kafka_error_t* failure = rd_kafka_ConsumerGroupDescription_error(groups[i]);
-    if (failure != nullptr && rd_kafka_error_code(failure) != RD_KAFKA_RESP_ERR_NO_ERROR &&
-        rd_kafka_error_code(failure) != RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
-      return kafka_error(rd_kafka_error_code(failure), what, rd_kafka_error_string(failure));
-    }
-    const std::size_t members = rd_kafka_ConsumerGroupDescription_member_count(groups[i]);
-    for (std::size_t m = 0; m < members; ++m) {
-      out.emplace_back(rd_kafka_MemberDescription_client_id(
-          rd_kafka_ConsumerGroupDescription_member(groups[i], m)));
-    }
+    out.emplace_back(
+        rd_kafka_MemberDescription_client_id(rd_kafka_ConsumerGroupDescription_member(&found, i)));
   }
   return out;
 }
