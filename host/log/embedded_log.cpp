@@ -39,6 +39,10 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(Options options) {
   return std::unique_ptr<EmbeddedLog>(new EmbeddedLog(std::move(tables)));
 }
 
+Result<void> EmbeddedLog::join(const Membership& membership) {
+  return tables_->join(membership.group);
+}
+
 Result<std::optional<TopicInfo>> EmbeddedLog::topic(std::string_view name) {
   WEIR_TRY(auto found, tables_->topic(name));
   if (!found) return std::optional<TopicInfo>{};

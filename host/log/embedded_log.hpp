@@ -44,6 +44,8 @@ class EmbeddedLog final : public Log {
   static Result<std::unique_ptr<EmbeddedLog>> open(Options options);
   ~EmbeddedLog() override;
 
+  /// Takes the group over: every producer that an earlier member opened is fenced, whatever its id.
+  Result<void> join(const Membership& membership) override;
   Result<std::optional<TopicInfo>> topic(std::string_view name) override;
   Result<std::vector<TopicInfo>> topics() override;
   Result<void> create_topic(std::string_view name, std::int32_t partition_count) override;

@@ -41,6 +41,9 @@ std::string mark_key(std::string_view group, const PartitionRef& input) {
   return out;
 }
 
+/// In place of a producer's id: the epoch of the group's member.
+constexpr std::string_view every_producer;
+
 std::string producer_key(std::string_view group, std::string_view id) {
   std::string out(group);
   out.push_back('\0');
@@ -195,7 +198,17 @@ Result<std::uint64_t> EmbeddedTables::epoch(const LogTransaction& transaction,
 Result<std::uint64_t> EmbeddedTables::next_epoch(std::string_view group, std::string_view id) {
   WEIR_CHECK(check_name("the group", group));
   WEIR_CHECK(check_name("the producer", id));
-  const std::string key = producer_key(group, id);
+  return next_epoch(producer_key(group, id));
+}
+
+Result<void> EmbeddedTables::join(std::string_view group) {
+  WEIR_CHECK(check_name("the group", group));
+  WEIR_TRY(const std::uint64_t epoch, next_epoch(producer_key(group, every_producer)));
+  member_ = Member{std::string(group), epoch};
+  return {};
+}
+
+Result<std::uint64_t> EmbeddedTables::next_epoch(const std::string& key) {
   WEIR_TRY(LogTransaction transaction, LogTransaction::begin(*environment_));
   WEIR_TRY(const std::uint64_t last, epoch(transaction, key));
   std::string payload;
@@ -274,6 +287,10 @@ Result<void> EmbeddedTables::publish(std::string_view group, std::string_view id
   WEIR_TRY(LogTransaction transaction, LogTransaction::begin(*environment_));
   WEIR_TRY(const std::uint64_t newest, epoch(transaction, producer_key(group, id)));
   if (newest != own_epoch) return fenced(group, id);
+  if (member_ && member_->group == group) {
+    WEIR_TRY(const std::uint64_t member, epoch(transaction, producer_key(group, every_producer)));
+    if (member != member_->epoch) return fenced(group, id);
+  }
   for (const AppendPlan::Partition& partition : plan.partitions()) {
     step("records");
     WEIR_CHECK(put_records(transaction, partition));

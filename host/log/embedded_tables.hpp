@@ -84,6 +84,9 @@ class EmbeddedTables {
   Result<std::optional<Mark>> mark(std::string_view group, const TopicPartition& input);
   /// Fences the epochs before.
   Result<std::uint64_t> next_epoch(std::string_view group, std::string_view id);
+  /// Fences every producer of the group that was opened through other tables. Before the first
+  /// producer of these.
+  Result<void> join(std::string_view group);
 
   Result<std::vector<std::int64_t>> append(std::span<const NewRecord> records);
   Result<void> publish(std::string_view group, std::string_view id, std::uint64_t epoch,
@@ -98,6 +101,7 @@ class EmbeddedTables {
   Result<std::int64_t> put_records(LogTransaction& transaction,
                                    const AppendPlan::Partition& partition);
   Result<void> put_mark(LogTransaction& transaction, std::string_view group, const Mark& mark);
+  Result<std::uint64_t> next_epoch(const std::string& key);
   Result<std::uint64_t> epoch(const LogTransaction& transaction, std::string_view key) const;
   Result<void> commit(LogTransaction& transaction);
   void step(std::string_view name) const {
@@ -106,6 +110,11 @@ class EmbeddedTables {
 
   std::shared_ptr<LogEnvironment> environment_;
   Step step_;
+  struct Member {
+    std::string group;
+    std::uint64_t epoch = 0;
+  };
+  std::optional<Member> member_;  // absent: nobody called join()
 
   std::shared_mutex topics_mutex_;
   std::map<std::string, Topic, std::less<>> topics_;  // a topic never changes once made

@@ -149,7 +149,8 @@ class Log {
   virtual ~Log() = default;
 
   /// Makes this process the group's member for every partition of the topics, before it opens the
-  /// group's producers; a log without groups has nothing to do. Once. [control]
+  /// group's producers; fences those that an earlier member has opened, whatever their ids. A log
+  /// that only one process uses has nothing to do. Once. [control]
   /// Errc::refused: another live host is the member; it was not disturbed.
   virtual Result<void> join(const Membership& membership) {
     static_cast<void>(membership);

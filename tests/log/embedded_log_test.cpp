@@ -199,6 +199,34 @@ TEST_CASE("embedded log: a producer of another process fences ours") {
   close(go[1]);
 }
 
+TEST_CASE("embedded log: who joins a group fences producers of every id") {
+  const test::TempDir directory;
+  const auto publish = [](Producer& producer, const std::string& metadata) {
+    const Mark mark{{"in", 0}, 1, metadata};
+    const Publication publication{{&mark, 1}, {}};
+    return producer.publish({&publication, 1});
+  };
+  const auto first = open(directory.path());
+  const auto second = open(directory.path());
+  ok(first->create_topic("in", 1));
+  ok(first->join({.group = "group", .host = "first", .topics = {"in"}}));
+  const auto first_w0 = ok(first->open_producer("group", "w0"));
+  const auto first_w1 = ok(first->open_producer("group", "w1"));
+  ok(publish(*first_w0, "first"));
+  const auto other_group = ok(first->open_producer("another group", "w1"));
+
+  ok(second->join({.group = "group", .host = "second", .topics = {"in"}}));
+  const auto second_w0 = ok(second->open_producer("group", "w0"));
+
+  CHECK(publish(*first_w0, "late").error().code == Errc::refused);
+  CHECK(publish(*first_w1, "late").error().code == Errc::refused);
+  CHECK(publish(*ok(first->open_producer("group", "w2")), "late").error().code == Errc::refused);
+  ok(publish(*other_group, "other"));
+  CHECK(ok(second->committed("group", {"in", 0}))->metadata == "first");
+  ok(publish(*second_w0, "second"));
+  CHECK(ok(second->committed("group", {"in", 0}))->metadata == "second");
+}
+
 TEST_CASE("embedded log: threads that append and read at once lose nothing") {
   const test::TempDir directory;
   const auto log = open(directory.path());
