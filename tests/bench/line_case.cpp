@@ -18,12 +18,7 @@ namespace {
 constexpr std::size_t append_records = 5000;
 constexpr std::uint64_t ip_count = 65'536;
 
-struct Value {
-  std::string key;
-  std::string value;
-};
-
-Value click(std::uint64_t user, std::uint64_t noise, bool json) {
+KeyValue click(std::uint64_t user, std::uint64_t noise, bool json) {
   line::Click click;
   click.set_user_id(fmt::format("user-{:08}", user));
   click.set_page(fmt::format("/shop/{:06}", noise % 1'000'000));
@@ -38,7 +33,7 @@ Value click(std::uint64_t user, std::uint64_t noise, bool json) {
                                        click.at_ms(), click.country(), click.dwell_ms())};
 }
 
-Value visit(std::uint64_t user, std::uint64_t noise, bool json) {
+KeyValue visit(std::uint64_t user, std::uint64_t noise, bool json) {
   unique_ips::Visit visit;
   visit.set_user_id(fmt::format("user-{:08}", user));
   visit.set_ip(fmt::format("10.{}.{}.7", noise % ip_count / 256, noise % 256));
@@ -48,6 +43,11 @@ Value visit(std::uint64_t user, std::uint64_t noise, bool json) {
 }
 
 }  // namespace
+
+KeyValue make_record(const Case& one, std::uint64_t user, std::uint64_t noise) {
+  const bool json = one.format == Format::Kind::json;
+  return one.work == Case::Work::count ? click(user, noise, json) : visit(user, noise, json);
+}
 
 std::string Case::name() const {
   return fmt::format("{} {}{} {}", work == Work::count ? "count" : "unique-ips",
@@ -95,15 +95,13 @@ double fill(const Setting& setting, const Case& one) {
   std::uint64_t bytes = 0;
   std::uint64_t count = 0;
   while (at < setting.record_count || count == 0) {
-    std::vector<Value> values;
+    std::vector<KeyValue> values;
     std::vector<NewRecord> records;
     for (std::size_t i = 0; i < append_records; ++i) {
       const std::uint64_t user = random() % setting.key_count;
-      const bool json = one.format == Format::Kind::json;
-      values.push_back(one.work == Case::Work::count ? click(user, random(), json)
-                                                     : visit(user, random(), json));
+      values.push_back(make_record(one, user, random()));
     }
-    for (const Value& value : values) {
+    for (const KeyValue& value : values) {
       records.push_back({.topic = topic,
                          .partition = 0,
                          .key = value.key,

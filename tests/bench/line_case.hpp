@@ -27,6 +27,14 @@ struct Case {
   std::string message() const;   ///< full name of its message type
 };
 
+struct KeyValue {
+  std::string key;
+  std::string value;
+};
+
+/// A record of the case for one of its users; `noise` decides the rest.
+KeyValue make_record(const Case& one, std::uint64_t user, std::uint64_t noise);
+
 /// What all runs share.
 struct Setting {
   std::filesystem::path directory;  ///< the log, and a State directory for each run

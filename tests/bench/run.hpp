@@ -35,6 +35,9 @@ struct PluginShare {
 PluginShare run_plugin_alone(const Setting& setting, const Case& one,
                              std::uint64_t records_a_commit);
 
+/// What the States of a finished run add up to.
+std::uint64_t sum_of_states(const std::filesystem::path& state, Case::Work work);
+
 /// CPU time of the calling thread, and of the process, in nanoseconds.
 std::int64_t thread_cpu_ns();
 std::int64_t process_cpu_ns();

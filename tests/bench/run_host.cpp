@@ -64,6 +64,8 @@ class StepClock {
   std::array<std::atomic<std::int64_t>, names.size()> spent_{};
 };
 
+}  // namespace
+
 std::uint64_t sum_of_states(const std::filesystem::path& state, Case::Work work) {
   const auto reader = or_fail(StateReader::open(state));
   std::uint64_t sum = 0;
@@ -81,8 +83,6 @@ std::uint64_t sum_of_states(const std::filesystem::path& state, Case::Work work)
   }));
   return sum;
 }
-
-}  // namespace
 
 std::int64_t thread_cpu_ns() { return now_ns(CLOCK_THREAD_CPUTIME_ID); }
 std::int64_t process_cpu_ns() { return now_ns(CLOCK_PROCESS_CPUTIME_ID); }
