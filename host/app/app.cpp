@@ -189,6 +189,7 @@ Result<void> App::build() {
   if (log_ == nullptr) {
     WEIR_TRY(own_log_, open_app_log(config_, state_path()));
     log_ = own_log_.get();
+    WEIR_TRY(retries_, open_retry_log(state_path()));
   }
   WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
   WEIR_CHECK(open_topics());
@@ -257,8 +258,8 @@ Result<std::vector<Worker::Assignment>> App::open_tasks(std::size_t worker) {
       if (number++ % publishers_.size() != worker) continue;
       WEIR_TRY(TaskOptions options, task_options(source, partition));
       const TopicPartition input = options.source.input;
-      WEIR_TRY(auto task,
-               Task::open(std::move(options), {*log_, *publishers_[worker], clock_, logger_}));
+      WEIR_TRY(auto task, Task::open(std::move(options), {*log_, *publishers_[worker], clock_,
+                                                          logger_, retries_.get()}));
       std::optional<std::int64_t> end;
       if (options_.until_end) {
         WEIR_TRY(const OffsetRange range, log_->offsets(input));

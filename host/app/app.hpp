@@ -85,6 +85,7 @@ class App {
   Logger& logger_;
   std::unique_ptr<StateDirectory> directory_;
   std::unique_ptr<Log> own_log_;
+  std::unique_ptr<Log> retries_;  // null: the caller has brought the log
   Log* log_ = nullptr;
   std::vector<std::shared_ptr<Plugin>> plugins_;
   std::vector<std::pair<std::string, TopicInfo>> source_topics_;  // by source, sorted

@@ -289,11 +289,13 @@ class CommandLine {
   }
 
   void add_deadletters() {
-    CLI::App& group = add(root_, "deadletters", "Look at records that were set aside",
-                          "Examples:\n"
-                          "  weir deadletters list -c app.yaml\n"
-                          "  weir deadletters show 0:17 -c app.yaml",
-                          {});
+    CLI::App& group =
+        add(root_, "deadletters", "Records that were set aside: see them, send them back",
+            "Examples:\n"
+            "  weir deadletters list -c app.yaml\n"
+            "  weir deadletters show 0:17 -c app.yaml\n"
+            "  weir deadletters retry 0:17 -c app.yaml",
+            {});
     CLI::App& list = add(group, "list", "One line each: id, error, source, position, reason",
                          "Examples:\n"
                          "  weir deadletters list -c app.yaml\n"
@@ -307,15 +309,42 @@ class CommandLine {
     CLI::App& show = add(group, "show", "Everything about one",
                          "Example:\n  weir deadletters show 0:17 -c app.yaml",
                          [this] { return command_deadletters_show(deadletters_); });
-    show.add_option("ID", deadletters_.id, "partition:offset, as list prints it")
+    show.add_option("ID", deadletters_.ids, "partition:offset, as list prints it")
         ->type_name("")
+        ->expected(1)
         ->required();
+    add_retry(group);
     for (CLI::App* c : {&list, &show}) {
       add_log(*c, deadletters_.log);
       c->add_option("--topic", deadletters_.topic, "another dead-letter topic than the app's")
           ->type_name("TOPIC");
       add_format(*c, deadletters_.format);
     }
+  }
+
+  void add_retry(CLI::App& group) {
+    CLI::App& c =
+        add(group, "retry", "Send some back to the resolvers that refused them",
+            "They go to their tasks in order, once each, with their own key and timestamp;\n"
+            "nobody else sees them. A running host takes them at once, else the next one.\n"
+            "\nExamples:\n"
+            "  weir deadletters retry 0:17 0:18 -c app.yaml\n"
+            "  weir deadletters retry --all --error rejected -c app.yaml --dry-run",
+            [this] { return command_deadletters_retry(retry_); });
+    DeadLettersOptions& letters = retry_.letters;
+    c.add_option("ID", letters.ids, "partition:offset, as list prints it")->type_name("");
+    c.add_flag("--all", retry_.all, "every dead letter that the next options leave");
+    c.add_option("--error", letters.error, "with --all: only these, such as undecodable")
+        ->type_name("KIND");
+    c.add_option("--resolver", retry_.resolver, "with --all: only those it refused")
+        ->type_name("NAME");
+    c.add_flag("--again", retry_.again, "also those that were sent back before");
+    c.add_flag("--dry-run", retry_.dry_run, "say what would be sent");
+    add_log(c, letters.log);
+    c.add_option("--topic", letters.topic, "another dead-letter topic than the app's")
+        ->type_name("TOPIC");
+    c.add_option("--state", retry_.state, "another state directory than the app's")
+        ->type_name("DIR");
   }
 
   void add_version() {
@@ -333,6 +362,7 @@ class CommandLine {
   ProduceOptions produce_;
   ConsumeOptions consume_;
   DeadLettersOptions deadletters_;
+  RetryOptions retry_;
   OutputFormat version_format_ = OutputFormat::text;
 };
 

@@ -15,6 +15,7 @@ namespace weir::host {
 ///   <state>/app              the app's name and the format, written once
 ///   <state>/tasks/<task>/    one LMDB environment each
 ///   <state>/log/             the embedded log, unless the app says otherwise
+///   <state>/retries/         dead letters that were sent back, an embedded log
 ///   <state>/plugins/         private copies of plugin files
 class StateDirectory {
  public:

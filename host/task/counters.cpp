@@ -9,6 +9,7 @@ Counters& Counters::operator+=(const Counters& other) {
   features += other.features;
   dead_letters += other.dead_letters;
   retries += other.retries;
+  returned += other.returned;
   fired += other.fired;
   for (std::size_t i = 0; i < set_aside.size(); ++i) set_aside[i] += other.set_aside[i];
   commits += other.commits;

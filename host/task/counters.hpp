@@ -33,7 +33,8 @@ struct Counters {
   std::uint64_t features = 0;
   std::uint64_t dead_letters = 0;
   std::uint64_t retries = 0;
-  std::uint64_t fired = 0;  ///< timers whose handler succeeded
+  std::uint64_t returned = 0;  ///< dead letters that were sent back and handled again
+  std::uint64_t fired = 0;     ///< timers whose handler succeeded
   std::array<std::uint64_t, static_cast<std::size_t>(SetAside::count)> set_aside{};
   std::uint64_t commits = 0;
 

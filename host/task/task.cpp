@@ -12,6 +12,14 @@ Task::Turn Task::turn() {
   if (halted_) return Turn::halted;
   const std::int64_t now_ms = ports_.clock.steady_ms();
   auto worked = read(now_ms);
+  if (worked && retries_ != nullptr) {
+    auto returned = read_retries(now_ms);
+    if (returned) {
+      *worked |= *returned;
+    } else {
+      worked = std::move(returned);
+    }
+  }
   if (!worked) {
     halt(std::move(worked).error());
     return Turn::halted;
@@ -28,7 +36,7 @@ Task::Turn Task::turn() {
 
 Result<bool> Task::read(std::int64_t now_ms) {
   std::span<const Record> records;
-  const bool held = now_ms < retry_at_ms_;
+  const bool held = now_ms < again_.at_ms;
   if (!held) {
     WEIR_TRY(records, reader_->fetch({batch_records_max, batch_bytes_max}));
     if (records.empty()) next_offset_ = reader_->position();  // may have moved over a gap
@@ -88,8 +96,6 @@ void Task::find_states(Stage& stage, std::span<const weir_record> records) {
 
 Result<void> Task::resolve(std::span<const Record> records) {
   Flow flow = Flow::go_on;
-  OutboxWriter::Position sent;
-  Counters counted;
   const bool clock_is_record_time = options_.source.arrival_is_record_time;
   for (std::uint32_t i = 0; i < records.size(); ++i) {
     if (clock_is_record_time) {
@@ -102,18 +108,8 @@ Result<void> Task::resolve(std::span<const Record> records) {
         }
       }
     }
-    // Only a resolver before the one that stops can have left something to take back.
-    if (stages_.size() > 1) {
-      sent = outbox_.position();
-      counted = counters_;
-    }
-    WEIR_TRY(flow, resolve_record(records, i));
+    WEIR_TRY(flow, resolve_or_undo(records, i));
     if (flow != Flow::go_on) {
-      if (stages_.size() > 1) {
-        WEIR_CHECK(undo_record(records[i]));
-        outbox_.truncate(sent);
-        counters_ = counted;
-      }
       next_offset_ = records[i].offset;
       break;
     }
@@ -140,6 +136,20 @@ Error Task::halt_after_commit() {
   return committed ? pending_halt_ : std::move(committed).error();
 }
 
+Result<Task::Flow> Task::resolve_or_undo(std::span<const Record> records, std::uint32_t index) {
+  // Only a resolver before the one that stops can have left something to take back.
+  if (stages_.size() == 1) return resolve_record(records, index);
+  const OutboxWriter::Position sent = outbox_.position();
+  const Counters counted = counters_;
+  WEIR_TRY(const Flow flow, resolve_record(records, index));
+  if (flow != Flow::go_on) {
+    WEIR_CHECK(undo_record(records[index]));
+    outbox_.truncate(sent);
+    counters_ = counted;
+  }
+  return flow;
+}
+
 Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::uint32_t index) {
   const Record& record = records[index];
   for (std::size_t i = 0; i < decoded_.size(); ++i) {
@@ -151,6 +161,7 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
     if (!failed && !null) continue;
     const auto taker = std::find_if(stages_.begin(), stages_.end(),
                                     [&](const Stage& stage) { return stage.decoded == i; });
+    if (!is_for(*taker)) continue;
     const Flow flow =
         failed ? set_aside(SetAside::undecodable, record, &*taker,
                            decoded.failures[decoded.next_failure++].reason)
@@ -163,10 +174,11 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
     const DecodedRecords& decoded = decoded_[stage.decoded];
     if (stage.next >= decoded.index.size() || decoded.index[stage.next] != index) continue;
     const std::size_t at = stage.next++;
+    if (!is_for(stage)) continue;
     WEIR_TRY(const Flow flow, resolve_one(stage, record, at));
     if (flow != Flow::go_on) return flow;
   }
-  if (record.offset == retry_offset_) retry_offset_ = -1;
+  if (again().offset == record.offset) again() = {};
   return Flow::go_on;
 }
 
@@ -193,7 +205,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
   const bool has_time = (prepared.flags & WEIR_PREPARED_EVENT_TIME) != 0;
   const std::int64_t event_time_ms = has_time ? prepared.event_time_ms : record.timestamp_ms;
   const TaskSource& source = options_.source;
-  if (source.late_arrival_deadline_ms) {
+  if (source.late_arrival_deadline_ms && returned_ == nullptr) {
     const std::int64_t arrival_ms =
         source.arrival_is_record_time ? record.timestamp_ms : arrival_ms_;
     if (event_time_ms < arrival_ms - *source.late_arrival_deadline_ms) {
@@ -265,14 +277,14 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
     case WEIR_REJECT:
       return set_aside(SetAside::rejected, record, &stage, reason);
     case WEIR_RETRY: {
-      if (retry_offset_ != record.offset) retry_attempts_ = 0;
-      retry_offset_ = record.offset;
-      if (++retry_attempts_ >= stage.resolver->retry_attempts_max) {
+      Again& tries = again();
+      if (tries.offset != record.offset) tries = {record.offset, 0, 0};
+      if (++tries.attempts >= stage.resolver->retry_attempts_max) {
         return set_aside(SetAside::rejected, record, &stage,
-                         fmt::format("gave up after {} tries: {}", retry_attempts_, reason));
+                         fmt::format("gave up after {} tries: {}", tries.attempts, reason));
       }
-      retry_at_ms_ = ports_.clock.steady_ms() +
-                     std::clamp<std::int64_t>(retry_after_ms, 0, stage.resolver->retry_wait_max_ms);
+      tries.at_ms = ports_.clock.steady_ms() +
+                    std::clamp<std::int64_t>(retry_after_ms, 0, stage.resolver->retry_wait_max_ms);
       return Flow::come_again;
     }
     default:
@@ -344,6 +356,7 @@ void Task::append_dead_letter(SetAside kind, const Record& record, const Stage* 
   }
   add("weir.timestamp_ms", timestamp);
   add("weir.task", options_.name);
+  if (returned_ != nullptr) add(retry_id_header, returned_->id);
   if (stage != nullptr) {
     const Manifest& manifest = stage->resolver->plugin->manifest();
     add("weir.resolver", stage->resolver->name);

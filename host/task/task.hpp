@@ -24,6 +24,7 @@
 #include "resolve/live_states.hpp"
 #include "resolve/live_timers.hpp"
 #include "task/counters.hpp"
+#include "task/retry_log.hpp"
 
 namespace weir::host {
 
@@ -88,6 +89,7 @@ struct TaskPorts {
   Publisher& publisher;
   Clock& clock;
   Logger& logger;
+  Log* retries = nullptr;  ///< dead letters that were sent back; null: none ever are
 };
 
 /// Partition p of a source with everything that belongs to it: the unit of ownership, order and
@@ -123,7 +125,10 @@ class Task {
 
   /// Where the next record comes from, and whether everything below `end` has been handled.
   std::int64_t position() const { return next_offset_; }
-  bool has_reached(std::int64_t end) const { return next_offset_ >= end; }
+  /// and every dead letter that had been sent back when the task was opened.
+  bool has_reached(std::int64_t end) const {
+    return next_offset_ >= end && retries_offset_ >= retries_end_;
+  }
 
   /// On Clock::steady_ms(): when turn() has something to do without a new record.
   std::int64_t next_deadline_ms() const;
@@ -174,12 +179,19 @@ class Task {
   Result<void> prepare();
   static void find_states(Stage& stage, std::span<const weir_record> records);
   Result<void> resolve(std::span<const Record> records);
+  Result<Flow> resolve_or_undo(std::span<const Record> records, std::uint32_t index);
   Result<Flow> resolve_record(std::span<const Record> records, std::uint32_t index);
   Result<Flow> resolve_one(Stage& stage, const Record& record, std::size_t at);
   Result<void> undo_record(const Record& record);
   Flow set_aside(SetAside kind, const Record& record, const Stage* stage, std::string_view reason);
   void append_dead_letter(SetAside kind, const Record& record, const Stage* stage,
                           std::string_view reason, bool timer);
+
+  // Dead letters that were sent back.
+  Result<void> open_retries();
+  Result<bool> read_retries(std::int64_t now_ms);
+  Result<Flow> resolve_returned(const Retry& retry);
+  bool is_for(const Stage& stage) const;
 
   // Timers.
   bool timers_due() const { return next_timer_ms_ <= arrival_ms_; }
@@ -236,10 +248,22 @@ class Task {
   OutboxWriter publishing_outbox_;
   std::optional<PendingPublication> publishing_;
 
-  // A record that has to come again.
-  std::int64_t retry_at_ms_ = 0;
-  std::int64_t retry_offset_ = -1;
-  std::uint32_t retry_attempts_ = 0;
+  /// A record that has to come again.
+  struct Again {
+    std::int64_t offset = -1;  ///< -1: none
+    std::uint32_t attempts = 0;
+    std::int64_t at_ms = 0;
+  };
+  Again& again() { return returned_ == nullptr ? again_ : returned_again_; }
+  Again again_;
+
+  // Dead letters that were sent back.
+  std::unique_ptr<Reader> retries_;  // null: none ever are
+  std::int64_t retries_offset_ = 0;
+  std::int64_t retries_end_ = 0;     // when the task was opened
+  const Retry* returned_ = nullptr;  // while one is handled
+  const Stage* returned_to_ = nullptr;
+  Again returned_again_;
 
   Error pending_halt_;  // why the walk over a fetch stopped
   Counters counters_;

@@ -33,7 +33,9 @@ bool Task::commit_due(std::int64_t now_ms) {
 std::int64_t Task::next_deadline_ms() const {
   std::int64_t deadline = std::numeric_limits<std::int64_t>::max();
   if (open_records_ > 0) deadline = open_since_ms_ + options_.commit_interval_ms;
-  if (retry_offset_ >= 0) deadline = std::min(deadline, retry_at_ms_);
+  for (const Again& tries : {again_, returned_again_}) {
+    if (tries.offset >= 0) deadline = std::min(deadline, tries.at_ms);
+  }
   // With the records' own clock only a record can make a timer due.
   if (next_timer_ms_ != LiveTimers::never_ms && !options_.source.arrival_is_record_time) {
     const std::int64_t now_ms = std::max(arrival_ms_, ports_.clock.wall_ms());
@@ -123,6 +125,7 @@ v1::Head Task::next_head() {
     if (last->has_published_before()) *head.mutable_published_before() = last->published_before();
   }
   head.set_arrival_ms(arrival_ms_);
+  head.set_retries_offset(retries_offset_);
   v1::Input& input = *head.add_inputs();
   input.set_topic(options_.source.input.topic);
   input.set_partition(options_.source.input.partition);

@@ -62,7 +62,10 @@ Task::~Task() {
 Result<void> Task::start() {
   WEIR_TRY(store_, TaskStore::open(options_.store));
   WEIR_TRY(next_offset_, start_offset());
-  if (store_->head()) arrival_ms_ = store_->head()->arrival_ms();
+  if (store_->head()) {
+    arrival_ms_ = store_->head()->arrival_ms();
+    retries_offset_ = store_->head()->retries_offset();
+  }
   WEIR_CHECK(open_resolvers());
   WEIR_CHECK(recover());
   if (!store_->head()) {
@@ -72,7 +75,7 @@ Result<void> Task::start() {
   }
   committed_offset_ = next_offset_;
   WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, next_offset_));
-  return {};
+  return open_retries();
 }
 
 Result<std::int64_t> Task::start_offset() {

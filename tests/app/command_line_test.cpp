@@ -48,6 +48,7 @@ TEST_CASE("command line: every command teaches in its help") {
                                                           {"deadletters"},
                                                           {"deadletters", "list"},
                                                           {"deadletters", "show"},
+                                                          {"deadletters", "retry"},
                                                           {"version"}};
   for (std::vector<std::string> words : commands) {
     std::string name = "help";
