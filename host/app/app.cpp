@@ -199,6 +199,7 @@ Result<void> App::build() {
     WEIR_TRY(auto publisher, Publisher::open(*log_, {.group = app.app(),
                                                      .id = std::to_string(worker),
                                                      .own_thread = options_.own_threads,
+                                                     .clock = &clock_,
                                                      .after_step = options_.after_step}));
     publishers_.push_back(std::move(publisher));
   }

@@ -10,6 +10,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual std::int64_t wall_ms() = 0;    ///< since 1970-01-01 UTC; may jump
   virtual std::int64_t steady_ms() = 0;  ///< since some start; never goes back
+  /// The same start, finer where the clock is: for how long something took.
+  virtual std::int64_t steady_us() { return steady_ms() * 1000; }
 };
 
 /// The machine's clocks. [any]
@@ -17,6 +19,7 @@ class SystemClock final : public Clock {
  public:
   std::int64_t wall_ms() override;
   std::int64_t steady_ms() override;
+  std::int64_t steady_us() override;
 };
 
 /// A clock that stands still until it is moved. [one thread]

@@ -18,6 +18,16 @@ std::int32_t partition_for(const TopicSink& sink, const OutboxEntry& entry,
   return partition_of(*sink.partitioner, *entry.key, sink.partition_count);
 }
 
+/// There are few sinks, and most records go to the one of the record before.
+void count(std::vector<std::pair<std::string, std::uint64_t>>& counts, std::string_view sink) {
+  for (auto& [name, number] : counts) {
+    if (name != sink) continue;
+    ++number;
+    return;
+  }
+  counts.emplace_back(sink, 1);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<Publisher>> Publisher::open(Log& log, Options options) {
@@ -53,13 +63,23 @@ void Publisher::submit(PendingPublication& publication) {
 
 Result<void> Publisher::wait(const PendingPublication& publication) {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [&] { return done_.contains(&publication); });
+  if (!done_.contains(&publication)) {
+    if (options_.clock != nullptr) waiting_since_ms_ = options_.clock->steady_ms();
+    changed_.wait(lock, [&] { return done_.contains(&publication); });
+    waiting_since_ms_ = -1;
+  }
   return std::move(done_.extract(&publication).mapped());
 }
 
 bool Publisher::is_done(const PendingPublication& publication) {
   const std::lock_guard lock(mutex_);
   return done_.contains(&publication);
+}
+
+std::optional<std::int64_t> Publisher::waiting_since_ms() const {
+  const std::int64_t since_ms = waiting_since_ms_;
+  if (since_ms < 0) return std::nullopt;
+  return since_ms;
 }
 
 void Publisher::run() {
@@ -86,7 +106,7 @@ std::vector<Result<void>> Publisher::publish(std::span<PendingPublication* const
   std::vector<Publication> publications;
   const PendingPublication* any = nullptr;
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    const PendingPublication& publication = *waiting[i];
+    PendingPublication& publication = *waiting[i];
     // Its own fault halts its own task; the others go out without it.
     results[i] = read_records(publication, records[i], headers);
     if (!results[i]) continue;
@@ -106,13 +126,18 @@ std::vector<Result<void>> Publisher::publish(std::span<PendingPublication* const
     results[i] = sent ? write_lines(*waiting[i]->sinks, waiting[i]->chunks) : sent;
   }
   if (sent) step("sinks");
+  if (options_.clock != nullptr) {
+    const std::int64_t now_us = options_.clock->steady_us();
+    for (PendingPublication* publication : waiting) publication->out_us = now_us;
+  }
   return results;
 }
 
-Result<void> Publisher::read_records(const PendingPublication& publication,
+Result<void> Publisher::read_records(PendingPublication& publication,
                                      std::vector<NewRecord>& records,
                                      std::vector<std::vector<Header>>& headers) {
   const auto take = [&](std::string_view sink_name, const OutboxEntry& entry) -> Result<void> {
+    count(publication.published, sink_name);
     const auto found = publication.sinks->topics.find(std::string(sink_name));
     if (found == publication.sinks->topics.end()) {
       if (publication.sinks->lines.contains(std::string(sink_name))) return {};

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -10,8 +11,10 @@
 #include <string_view>
 #include <thread>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/clock.hpp"
 #include "base/result.hpp"
 #include "log/log.hpp"
 #include "publish/outbox.hpp"
@@ -37,6 +40,11 @@ struct PendingPublication {
   v1::CommitId id;
   std::optional<v1::CommitId> before;  ///< what the log has seen of the task until now
   std::vector<std::string_view> chunks;
+  std::int64_t submitted_us = 0;  ///< on the clock's steady time
+
+  // By the publisher, before wait() returns.
+  std::int64_t out_us = 0;
+  std::vector<std::pair<std::string, std::uint64_t>> published;  ///< records by sink
 };
 
 /// Publishes commits after they are durable in the store: everything that waits goes out in one
@@ -48,6 +56,7 @@ class Publisher {
     std::string group;
     std::string id;
     bool own_thread = true;  ///< false: submit() publishes before it returns
+    Clock* clock = nullptr;  ///< null: how long it takes is not measured
     /// Called after a named step; tests stop the process there.
     std::function<void(std::string_view step)> after_step;
   };
@@ -67,6 +76,9 @@ class Publisher {
   /// Would wait() return at once? [task]
   bool is_done(const PendingPublication& publication);
 
+  /// Since when, on the clock's steady time, a task has been in wait(); absent: none is. [any]
+  std::optional<std::int64_t> waiting_since_ms() const;
+
   /// Writes the part of `chunks` that belongs to line sinks, as after a crash. [before the thread]
   static Result<void> write_lines(TaskSinks& sinks, std::span<const std::string_view> chunks);
 
@@ -75,8 +87,7 @@ class Publisher {
   void run();
   std::vector<Result<void>> publish(std::span<PendingPublication* const> waiting);
   /// The records of one outbox for the log. Their headers lie in `headers`.
-  static Result<void> read_records(const PendingPublication& publication,
-                                   std::vector<NewRecord>& records,
+  static Result<void> read_records(PendingPublication& publication, std::vector<NewRecord>& records,
                                    std::vector<std::vector<Header>>& headers);
   /// One transaction. `any`: one of its publications, by which the log tells whether it happened.
   Result<void> send(std::span<const Publication> publications, const PendingPublication& any);
@@ -94,6 +105,7 @@ class Publisher {
   bool stopping_ = false;                                             // guarded by mutex_
   std::vector<PendingPublication*> waiting_;                          // guarded by mutex_
   std::unordered_map<const PendingPublication*, Result<void>> done_;  // guarded by mutex_
+  std::atomic<std::int64_t> waiting_since_ms_{-1};                    // -1: nobody waits
   std::thread thread_;
 };
 

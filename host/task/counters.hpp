@@ -25,17 +25,24 @@ constexpr std::string_view name_of(SetAside kind) {
   return names[static_cast<std::size_t>(kind)];
 }
 
-/// What a task has done since it was opened. Outcomes are per (record, resolver).
-struct Counters {
-  std::uint64_t records = 0;
+/// What became of the records that were one resolver's to take. A record that several resolvers
+/// share a decoding of is undecodable, or without a value, for the first of them.
+struct Outcomes {
   std::uint64_t resolved = 0;
   std::uint64_t skipped = 0;
   std::uint64_t features = 0;
   std::uint64_t dead_letters = 0;
-  std::uint64_t retries = 0;
   std::uint64_t returned = 0;  ///< dead letters that were sent back and handled again
   std::uint64_t fired = 0;     ///< timers whose handler succeeded
   std::array<std::uint64_t, static_cast<std::size_t>(SetAside::count)> set_aside{};
+
+  Outcomes& operator+=(const Outcomes& other);
+};
+
+/// What a task has done since it was opened, or several. Outcomes are per (record, resolver).
+struct Counters : Outcomes {
+  std::uint64_t records = 0;
+  std::uint64_t retries = 0;
   std::uint64_t commits = 0;
 
   Counters& operator+=(const Counters& other);

@@ -113,9 +113,10 @@ Result<void> Task::resolve(std::span<const Record> records) {
       next_offset_ = records[i].offset;
       break;
     }
-    ++counters_.records;
+    ++records_;
     ++open_records_;
     next_offset_ = records[i].offset + 1;
+    record_timestamp_ms_ = records[i].timestamp_ms;
     if (outbox_.bytes() > options_.commit_bytes) break;
   }
   for (Stage& stage : stages_) stage.run.release();
@@ -126,7 +127,6 @@ Result<void> Task::resolve(std::span<const Record> records) {
   } else {
     WEIR_CHECK(reader_->seek(next_offset_));
   }
-  if (flow == Flow::come_again) ++counters_.retries;
   if (flow == Flow::halt) return halt_after_commit();
   return {};
 }
@@ -140,12 +140,11 @@ Result<Task::Flow> Task::resolve_or_undo(std::span<const Record> records, std::u
   // Only a resolver before the one that stops can have left something to take back.
   if (stages_.size() == 1) return resolve_record(records, index);
   const OutboxWriter::Position sent = outbox_.position();
-  const Counters counted = counters_;
+  for (Stage& stage : stages_) stage.outcomes_before = stage.outcomes;
   WEIR_TRY(const Flow flow, resolve_record(records, index));
   if (flow != Flow::go_on) {
     WEIR_CHECK(undo_record(records[index]));
     outbox_.truncate(sent);
-    counters_ = counted;
   }
   return flow;
 }
@@ -163,9 +162,9 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
                                     [&](const Stage& stage) { return stage.decoded == i; });
     if (!is_for(*taker)) continue;
     const Flow flow =
-        failed ? set_aside(SetAside::undecodable, record, &*taker,
+        failed ? set_aside(SetAside::undecodable, record, *taker,
                            decoded.failures[decoded.next_failure++].reason)
-               : set_aside(SetAside::null_value, record, &*taker, "the record has no value (null)");
+               : set_aside(SetAside::null_value, record, *taker, "the record has no value (null)");
     if (null) ++decoded.next_null;
     if (flow != Flow::go_on) return flow;
   }
@@ -189,10 +188,10 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
     case WEIR_OK:
       break;
     case WEIR_SKIP:
-      ++counters_.skipped;
+      ++stage.outcomes.skipped;
       return Flow::go_on;
     case WEIR_REJECT:
-      return set_aside(SetAside::rejected, record, &stage, from_abi(prepared.reason));
+      return set_aside(SetAside::rejected, record, stage, from_abi(prepared.reason));
     case WEIR_FATAL:
       pending_halt_ = error(Errc::refused, "resolver {} stopped at offset {}: {}",
                             stage.resolver->name, record.offset, from_abi(prepared.reason));
@@ -209,7 +208,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
     const std::int64_t arrival_ms =
         source.arrival_is_record_time ? record.timestamp_ms : arrival_ms_;
     if (event_time_ms < arrival_ms - *source.late_arrival_deadline_ms) {
-      return set_aside(SetAside::late, record, &stage,
+      return set_aside(SetAside::late, record, stage,
                        fmt::format("it is {} ms old and the deadline is {} ms",
                                    arrival_ms - event_time_ms, *source.late_arrival_deadline_ms));
     }
@@ -221,20 +220,20 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
   LiveState* live = nullptr;
   if (!stage.instance->stateless()) {
     if (key.empty()) {
-      return set_aside(SetAside::key, record, &stage,
+      return set_aside(SetAside::key, record, stage,
                        extracted    ? "the extracted key is empty"
                        : record.key ? "the record's key is empty"
                                     : "the record has no key");
     }
     if (key.size() > key_bytes_max) {
-      return set_aside(SetAside::key, record, &stage,
+      return set_aside(SetAside::key, record, stage,
                        fmt::format("the key has {} B, more than {}", key.size(), key_bytes_max));
     }
     if (extracted && source.partition_count > 1 && source.partitioner && key != record.key) {
       const std::int32_t home = partition_of(*source.partitioner, key, source.partition_count);
       if (home != source.input.partition) {
         return set_aside(
-            SetAside::misplaced, record, &stage,
+            SetAside::misplaced, record, stage,
             fmt::format("key \"{}\" belongs to partition {}, the record came in partition {}: "
                         "produce with that key, or declare the source's partitioner",
                         printable(key), home, source.input.partition));
@@ -260,7 +259,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
       if (stage.timers != nullptr) WEIR_CHECK(change_timer(stage, *live));
       if (stage.instance->call().discard) stage.live->discard(*live);
     }
-    ++counters_.resolved;
+    ++stage.outcomes.resolved;
     if (!stage.instance->call().features.empty()) WEIR_CHECK(emit(stage, key, event_time_ms));
     return Flow::go_on;
   }
@@ -271,18 +270,19 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
   if (live != nullptr) WEIR_CHECK(stage.live->rebuild(*live));
   switch (status) {
     case WEIR_SKIP:
-      ++counters_.skipped;
+      ++stage.outcomes.skipped;
       return Flow::go_on;
     case WEIR_OK:  // it went over a limit and did not notice
     case WEIR_REJECT:
-      return set_aside(SetAside::rejected, record, &stage, reason);
+      return set_aside(SetAside::rejected, record, stage, reason);
     case WEIR_RETRY: {
       Again& tries = again();
       if (tries.offset != record.offset) tries = {record.offset, 0, 0};
       if (++tries.attempts >= stage.resolver->retry_attempts_max) {
-        return set_aside(SetAside::rejected, record, &stage,
+        return set_aside(SetAside::rejected, record, stage,
                          fmt::format("gave up after {} tries: {}", tries.attempts, reason));
       }
+      ++stage.retries;
       tries.at_ms = ports_.clock.steady_ms() +
                     std::clamp<std::int64_t>(retry_after_ms, 0, stage.resolver->retry_wait_max_ms);
       return Flow::come_again;
@@ -296,6 +296,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
 
 Result<void> Task::undo_record(const Record& record) {
   for (Stage& stage : stages_) {
+    stage.outcomes = stage.outcomes_before;
     if (stage.applied == nullptr || stage.applied_offset != record.offset) continue;
     WEIR_CHECK(stage.live->unapply(*stage.applied, record.offset));
     if (stage.timer_changed) {
@@ -308,13 +309,13 @@ Result<void> Task::undo_record(const Record& record) {
   return {};
 }
 
-Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* stage,
+Task::Flow Task::set_aside(SetAside kind, const Record& record, Stage& stage,
                            std::string_view reason) {
   const auto index = static_cast<std::size_t>(kind);
   const TaskSource& source = options_.source;
   switch (source.policies[index]) {
     case Policy::drop:
-      ++counters_.set_aside[index];
+      ++stage.outcomes.set_aside[index];
       return Flow::go_on;
     case Policy::halt:
       pending_halt_ =
@@ -332,10 +333,10 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, const Stage* sta
   return Flow::go_on;
 }
 
-void Task::append_dead_letter(SetAside kind, const Record& record, const Stage* stage,
+void Task::append_dead_letter(SetAside kind, const Record& record, Stage& stage,
                               std::string_view reason, bool timer) {
-  ++counters_.set_aside[static_cast<std::size_t>(kind)];
-  ++counters_.dead_letters;
+  ++stage.outcomes.set_aside[static_cast<std::size_t>(kind)];
+  ++stage.outcomes.dead_letters;
   const TaskSource& source = options_.source;
   const std::string partition = std::to_string(source.input.partition);
   const std::string offset = std::to_string(record.offset);
@@ -357,12 +358,10 @@ void Task::append_dead_letter(SetAside kind, const Record& record, const Stage* 
   add("weir.timestamp_ms", timestamp);
   add("weir.task", options_.name);
   if (returned_ != nullptr) add(retry_id_header, returned_->id);
-  if (stage != nullptr) {
-    const Manifest& manifest = stage->resolver->plugin->manifest();
-    add("weir.resolver", stage->resolver->name);
-    add("weir.plugin", manifest.plugin);
-    add("weir.plugin_version", manifest.version);
-  }
+  const Manifest& manifest = stage.resolver->plugin->manifest();
+  add("weir.resolver", stage.resolver->name);
+  add("weir.plugin", manifest.plugin);
+  add("weir.plugin_version", manifest.version);
   outbox_.append({.sink = static_cast<std::uint16_t>(options_.sink_names.size() - 1),
                   .timestamp_ms = record.timestamp_ms,
                   .key = record.key,
@@ -373,7 +372,7 @@ void Task::append_dead_letter(SetAside kind, const Record& record, const Stage* 
 Result<void> Task::emit(Stage& stage, std::string_view key, std::int64_t event_time_ms) {
   for (const EmittedFeature& feature : stage.instance->call().features) {
     const TaskResolver::Output& output = stage.resolver->outputs[feature.output];
-    ++counters_.features;
+    ++stage.outcomes.features;
     if (!output.sink) continue;
     OutboxEntry entry{.sink = *output.sink,
                       .timestamp_ms = event_time_ms,
@@ -396,12 +395,10 @@ Result<void> Task::emit(Stage& stage, std::string_view key, std::int64_t event_t
   return {};
 }
 
-std::uint64_t Task::live_states() const {
-  std::uint64_t count = 0;
-  for (const Stage& stage : stages_) {
-    if (stage.live != nullptr) count += stage.live->count();
-  }
-  return count;
+Counters Task::counters() const {
+  TaskSnapshot now;
+  snapshot(now);
+  return now.counters();
 }
 
 Result<std::optional<std::string>> Task::state(std::string_view resolver, std::string_view key) {

@@ -12,6 +12,7 @@
 
 #include "base/arena.hpp"
 #include "base/clock.hpp"
+#include "base/histogram.hpp"
 #include "base/logger.hpp"
 #include "base/result.hpp"
 #include "commit/task_store.hpp"
@@ -25,6 +26,7 @@
 #include "resolve/live_timers.hpp"
 #include "task/counters.hpp"
 #include "task/retry_log.hpp"
+#include "task/task_snapshot.hpp"
 
 namespace weir::host {
 
@@ -133,8 +135,12 @@ class Task {
   /// On Clock::steady_ms(): when turn() has something to do without a new record.
   std::int64_t next_deadline_ms() const;
 
-  const Counters& counters() const { return counters_; }
-  std::uint64_t live_states() const;
+  /// How the task stands. `out` may hold an older snapshot of this task: its memory is used again.
+  void snapshot(TaskSnapshot& out) const;
+  Counters counters() const;
+
+  /// What the store takes on the disk. [any]
+  TaskStore::Usage store_usage() const { return store_->usage(); }
 
   /// Committed timers that have not fired yet.
   Result<std::uint64_t> pending_timers();
@@ -164,6 +170,9 @@ class Task {
     /// What the record at applied_offset has changed, for taking it back.
     bool timer_changed = false;
     std::optional<Timer> timer_before;
+    Outcomes outcomes;
+    Outcomes outcomes_before;  ///< the current record
+    std::uint64_t retries = 0;
   };
   /// What the walk over a fetch does after a record.
   enum class Flow { go_on, come_again, halt };
@@ -183,8 +192,8 @@ class Task {
   Result<Flow> resolve_record(std::span<const Record> records, std::uint32_t index);
   Result<Flow> resolve_one(Stage& stage, const Record& record, std::size_t at);
   Result<void> undo_record(const Record& record);
-  Flow set_aside(SetAside kind, const Record& record, const Stage* stage, std::string_view reason);
-  void append_dead_letter(SetAside kind, const Record& record, const Stage* stage,
+  Flow set_aside(SetAside kind, const Record& record, Stage& stage, std::string_view reason);
+  void append_dead_letter(SetAside kind, const Record& record, Stage& stage,
                           std::string_view reason, bool timer);
 
   // Dead letters that were sent back.
@@ -202,8 +211,9 @@ class Task {
   Result<Flow> fire_timers();
   Result<Flow> fire(Stage& stage);
   Result<Flow> fire_failed(Stage& stage, LiveState& live, const KeyTimer& due, weir_status status);
-  Flow set_aside(const KeyTimer& due, const Stage& stage, std::string_view reason);
+  Flow set_aside(const KeyTimer& due, Stage& stage, std::string_view reason);
   void find_next_timer();
+  void count_published(const PendingPublication& publication);
   Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
 
   bool commit_due(std::int64_t now_ms);
@@ -266,7 +276,15 @@ class Task {
   Again returned_again_;
 
   Error pending_halt_;  // why the walk over a fetch stopped
-  Counters counters_;
+
+  // What was counted and measured; outcomes are with the stages.
+  std::uint64_t records_ = 0;
+  std::uint64_t commits_ = 0;
+  std::vector<std::uint64_t> published_;  // beside options_.sink_names
+  Histogram commit_times_;
+  Histogram publish_times_;
+  std::optional<std::int64_t> record_timestamp_ms_;
+  std::optional<std::int64_t> commit_wall_ms_;
   std::optional<Error> halted_;
 };
 

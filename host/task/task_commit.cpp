@@ -48,6 +48,7 @@ std::int64_t Task::next_deadline_ms() const {
 
 Result<void> Task::commit() {
   WEIR_CHECK(await_publication());
+  const std::int64_t begun_us = ports_.clock.steady_us();
 
   std::vector<StateChange> states;
   std::vector<std::vector<LiveStates::Change>> changes(stages_.size());
@@ -78,12 +79,14 @@ Result<void> Task::commit() {
   WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks, .timers = timers}));
   outbox_stored_ = !chunks.empty();
   step("commit");
+  commit_times_.add(ports_.clock.steady_us() - begun_us);
+  commit_wall_ms_ = ports_.clock.wall_ms();
 
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     if (stages_[i].live != nullptr) stages_[i].live->committed(changes[i]);
     if (stages_[i].timers != nullptr) WEIR_CHECK(stages_[i].timers->reload());
   }
-  ++counters_.commits;
+  ++commits_;
   open_arena_.reset();
   open_records_ = 0;
   committed_offset_ = next_offset_;
@@ -105,6 +108,7 @@ void Task::publish(std::vector<std::string_view> chunks) {
   publishing_->id = head.commit();
   if (head.has_published_before()) publishing_->before = head.published_before();
   publishing_->chunks = std::move(chunks);
+  publishing_->submitted_us = ports_.clock.steady_us();
   ports_.publisher.submit(*publishing_);
 }
 
@@ -144,9 +148,19 @@ v1::Head Task::next_head() {
 Result<void> Task::await_publication() {
   if (!publishing_) return {};
   const Result<void> result = ports_.publisher.wait(*publishing_);
+  if (result) count_published(*publishing_);
   publishing_.reset();
   publishing_outbox_.clear();
   return result;
+}
+
+void Task::count_published(const PendingPublication& publication) {
+  publish_times_.add(publication.out_us - publication.submitted_us);
+  for (const auto& [sink, count] : publication.published) {
+    const auto at = std::find(options_.sink_names.begin(), options_.sink_names.end(), sink);
+    if (at == options_.sink_names.end()) continue;
+    published_[static_cast<std::size_t>(at - options_.sink_names.begin())] += count;
+  }
 }
 
 Result<void> Task::finish_commits() {

@@ -53,7 +53,8 @@ Task::Task(TaskOptions options, TaskPorts ports)
     : options_(std::move(options)),
       ports_(ports),
       outbox_(options_.sink_names),
-      publishing_outbox_(options_.sink_names) {}
+      publishing_outbox_(options_.sink_names),
+      published_(options_.sink_names.size()) {}
 
 Task::~Task() {
   if (publishing_) (void)ports_.publisher.wait(*publishing_);

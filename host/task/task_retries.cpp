@@ -47,10 +47,9 @@ Result<bool> Task::read_retries(std::int64_t now_ms) {
     case Flow::go_on:
       retries_offset_ = retries_->position();
       ++open_records_;
-      ++counters_.returned;
+      ++stage->outcomes.returned;
       return true;
     case Flow::come_again:
-      ++counters_.retries;
       WEIR_CHECK(retries_->seek(stored.front().offset));
       return false;
     case Flow::halt:

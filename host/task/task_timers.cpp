@@ -69,7 +69,7 @@ Result<Task::Flow> Task::fire(Stage& stage) {
   }
   WEIR_CHECK(stage.timers->put(due.key, again));
   if (call.discard) stage.live->discard(*live);
-  ++counters_.fired;
+  ++stage.outcomes.fired;
   if (!call.features.empty()) WEIR_CHECK(emit(stage, due.key, due.timer.at_ms));
   return Flow::go_on;
 }
@@ -87,7 +87,7 @@ Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTim
   };
   switch (status) {
     case WEIR_SKIP:
-      ++counters_.skipped;
+      ++stage.outcomes.skipped;
       WEIR_CHECK(stage.timers->put(due.key, std::nullopt));
       return Flow::go_on;
     case WEIR_OK:  // it went over a limit and did not notice
@@ -102,7 +102,7 @@ Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTim
       const std::int64_t wait_max_ms = std::max<std::int64_t>(1, resolver.retry_wait_max_ms);
       const std::int64_t wait_ms = std::clamp<std::int64_t>(retry_after_ms, 1, wait_max_ms);
       WEIR_CHECK(stage.timers->put(due.key, Timer{arrival_ms_ + wait_ms, attempts}));
-      ++counters_.retries;
+      ++stage.retries;
       return Flow::go_on;
     }
     default:
@@ -112,12 +112,12 @@ Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTim
   }
 }
 
-Task::Flow Task::set_aside(const KeyTimer& due, const Stage& stage, std::string_view reason) {
+Task::Flow Task::set_aside(const KeyTimer& due, Stage& stage, std::string_view reason) {
   constexpr SetAside kind = SetAside::rejected;
   const TaskSource& source = options_.source;
   switch (source.policies[static_cast<std::size_t>(kind)]) {
     case Policy::drop:
-      ++counters_.set_aside[static_cast<std::size_t>(kind)];
+      ++stage.outcomes.set_aside[static_cast<std::size_t>(kind)];
       break;
     case Policy::halt:
       pending_halt_ = error(Errc::refused,
@@ -131,7 +131,7 @@ Task::Flow Task::set_aside(const KeyTimer& due, const Stage& stage, std::string_
       record.key = due.key;
       record.value = std::string_view("");
       record.timestamp_ms = due.timer.at_ms;
-      append_dead_letter(kind, record, &stage, reason, /*timer=*/true);
+      append_dead_letter(kind, record, stage, reason, /*timer=*/true);
       break;
     }
   }

@@ -45,13 +45,20 @@ class Worker {
   };
   Progress progress() const;
 
+  /// The tasks in the order of assignments(), as they were at most 50 ms before the end of the last
+  /// turn. Taken once in a while, so that a record costs nothing. [any]
+  std::vector<TaskSnapshot> snapshots() const;
+
+  /// When the worker last came round its tasks, on Clock::steady_ms(). [any]
+  std::int64_t turned_ms() const { return turned_ms_.load(std::memory_order_relaxed); }
+
   /// After join().
   const std::vector<Assignment>& assignments() const { return assignments_; }
 
  private:
   void run();
   bool all_at_end() const;
-  void publish_progress();
+  void take_snapshots();
 
   Log& log_;
   Clock& clock_;
@@ -59,8 +66,10 @@ class Worker {
   std::vector<std::int64_t> starts_;
   std::atomic<bool> stopping_{false};
   std::atomic<bool> done_{false};
+  std::atomic<std::int64_t> turned_ms_;
+  std::int64_t snapshots_ms_;  // when they were taken
   mutable std::mutex mutex_;
-  Progress progress_;  // guarded by mutex_
+  std::vector<TaskSnapshot> snapshots_;  // guarded by mutex_
   std::thread thread_;
 };
 
