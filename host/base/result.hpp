@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 
@@ -23,6 +25,14 @@ enum class Errc {
   interrupted,  ///< a stop was asked for
   internal,     ///< a bug of ours, or of a plugin
 };
+
+/// The word for it, as it stands above.
+constexpr std::string_view name_of(Errc code) {
+  constexpr std::string_view names[] = {"usage",       "invalid",     "config",  "not_found",
+                                        "refused",     "io",          "full",    "corrupt",
+                                        "unavailable", "interrupted", "internal"};
+  return names[static_cast<std::size_t>(code)];
+}
 
 /// One failure, in words for a person: what failed, on what, why with the values, what to do next.
 /// Lower case, no full stop at the end.

@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "base/bytes.hpp"
+#include "base/listen_address.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
 
@@ -37,6 +38,7 @@ class Checker {
     check_resolvers();
     check_unused();
     check_state();
+    check_admin();
     return std::move(findings_);
   }
 
@@ -310,6 +312,17 @@ class Checker {
                        format_size(state.live().bytes()), format_size(state.map_size())),
            "raise state.map_size, or lower this");
     }
+  }
+
+  void check_admin() {
+    const config::v1::Admin& admin = app_.admin();
+    const auto address = parse_listen_address(admin.listen());
+    if (!address || address->is_local() || admin.allow_remote()) return;
+    report("admin.listen",
+           fmt::format("admin.listen: other machines can connect to {}, and nobody is asked for a "
+                       "password",
+                       address->text()),
+           "listen on 127.0.0.1 or unix:PATH, or set admin.allow_remote: true");
   }
 
   /// The names that the file gives, also those whose values had errors.

@@ -144,6 +144,8 @@ class ReferencePage {
         return "name";
       case config::v1::START:
         return "`earliest`, `latest` or a time";
+      case config::v1::LISTEN:
+        return "`ADDRESS:PORT`, `unix:PATH` or `off`";
       default:
         break;
     }

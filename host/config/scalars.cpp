@@ -14,6 +14,7 @@
 #include <sodium.h>
 
 #include "base/assert.hpp"
+#include "base/listen_address.hpp"
 #include "config/bind.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
@@ -88,6 +89,11 @@ std::optional<Misfit> set_string(pb::Message* message, const FieldDescriptor& fi
   }
   if (unit_of(field) == config::v1::START) {
     if (auto wrong = check_start(scalar)) return wrong;
+  }
+  if (unit_of(field) == config::v1::LISTEN) {
+    if (const auto fits = parse_listen_address(scalar.text); !fits) {
+      return misfit(scalar, fits.error(), "or write unix:PATH or off");
+    }
   }
   const pb::Reflection& reflection = *message->GetReflection();
   place == Place::item ? reflection.AddString(message, &field, scalar.text)
@@ -270,6 +276,8 @@ std::string_view expected_words(const FieldDescriptor& field) {
       return "a name";
     case config::v1::START:
       return "earliest, latest or a time";
+    case config::v1::LISTEN:
+      return "an address such as 127.0.0.1:9464, unix:PATH or off";
     default:
       break;
   }

@@ -86,6 +86,9 @@ TEST_CASE("config: every setting arrives as it is written") {
   CHECK(app.sinks().at("pages").format() == config::v1::PROTOBUF);
   CHECK(app.sinks().at("alerts").format() == config::v1::JSON);
   CHECK(app.sinks().at("scores").file() == "scores-{task}.jsonl");
+  CHECK(app.admin().listen() == "0.0.0.0:9464");
+  CHECK(app.admin().allow_remote());
+  CHECK(app.admin().stuck_after() == 120'000);
 }
 
 TEST_CASE("config: the effective configuration binds to the same app again") {

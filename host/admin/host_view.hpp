@@ -1,0 +1,61 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commit/task_store.hpp"
+#include "log/log.hpp"
+#include "task/task_snapshot.hpp"
+
+namespace weir::host {
+
+/// What does not change while a host runs, and what it was started as.
+struct HostIdentity {
+  std::string app;
+  std::string version;
+  std::string abi;
+  struct Plugin {
+    std::string name;
+    std::string version;
+    std::string sha256;
+  };
+  std::vector<Plugin> plugins;
+};
+
+struct TaskView {
+  std::string name;
+  std::string source;
+  TopicPartition input;
+  std::vector<std::string> resolvers;  ///< in the order of now.resolvers
+  std::vector<std::string> sinks;      ///< in the order of now.published
+  TaskSnapshot now;
+};
+
+struct WorkerView {
+  std::int64_t turned_ms = 0;  ///< on Clock::steady_ms(), when it last came round its tasks
+  /// Since when it waits for the log to take a commit; absent: it does not.
+  std::optional<std::int64_t> waiting_since_ms;
+  bool done = false;  ///< stopped, at the end of its input, or all of its tasks halted
+};
+
+/// The running host, as the admin side sees it. A port: the app stands behind it, fakes in tests.
+/// Every method from any thread; none waits for a task, a worker or the log, unless it says so.
+class HostView {
+ public:
+  virtual ~HostView() = default;
+
+  enum class Phase { opening, running, stopping };
+  virtual Phase phase() = 0;
+
+  // From `running` on.
+  virtual const HostIdentity& identity() = 0;
+  virtual std::vector<TaskView> tasks() = 0;
+  virtual std::vector<WorkerView> workers() = 0;
+
+  /// What the store of each task takes, in the order of tasks(). Reads LMDB's list of free pages.
+  virtual std::vector<TaskStore::Usage> measure_stores() = 0;
+};
+
+}  // namespace weir::host
