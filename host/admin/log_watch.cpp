@@ -7,6 +7,7 @@ namespace weir::host {
 
 namespace {
 constexpr std::chrono::nanoseconds interval_min = std::chrono::seconds(1);
+constexpr std::chrono::nanoseconds interval_while_opening = std::chrono::milliseconds(50);
 constexpr std::chrono::nanoseconds interval_max = std::chrono::seconds(5);
 constexpr int rest_per_work = 20;
 }  // namespace
@@ -37,10 +38,13 @@ void LogWatch::run() {
   while (!stopping_) {
     lock.unlock();
     const auto begun = std::chrono::steady_clock::now();
+    const bool opening = host_.phase() == HostView::Phase::opening;
     look();
     const auto took = std::chrono::steady_clock::now() - begun;
     const auto rest =
-        std::clamp<std::chrono::nanoseconds>(took * rest_per_work, interval_min, interval_max);
+        opening ? interval_while_opening
+                : std::clamp<std::chrono::nanoseconds>(took * rest_per_work, interval_min,
+                                                       interval_max);
     lock.lock();
     stop_.wait_for(lock, rest, [&] { return stopping_; });
   }

@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace weir::host {
 
@@ -34,11 +33,11 @@ void add_process(Exposition& out) {
               resident_pages * page_bytes);
   }
   std::error_code failed;
-  std::filesystem::directory_iterator descriptors("/proc/self/fd", failed);
-  if (!failed) {
-    out.gauge("process_open_fds", "Open descriptors", {},
-              static_cast<double>(std::distance(begin(descriptors), end(descriptors))));
-  }
+  double descriptors = 0;
+  std::filesystem::directory_iterator at("/proc/self/fd", failed);
+  for (; !failed && at != std::filesystem::directory_iterator(); at.increment(failed))
+    ++descriptors;
+  if (!failed) out.gauge("process_open_fds", "Open descriptors", {}, descriptors);
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
     out.gauge("process_max_fds", "How many descriptors can be open", {},

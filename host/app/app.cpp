@@ -173,6 +173,7 @@ App::App(const Config& config, Options options, Clock& clock, Logger& logger)
     : config_(config), options_(std::move(options)), clock_(clock), logger_(logger) {}
 
 App::~App() {
+  admin_.reset();
   workers_.clear();  // before the publishers that their tasks use
 }
 
@@ -191,6 +192,7 @@ Result<void> App::build() {
     log_ = own_log_.get();
     WEIR_TRY(retries_, open_retry_log(state_path()));
   }
+  if (options_.admin) WEIR_CHECK(start_admin());
   WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
   WEIR_CHECK(open_topics());
 
@@ -207,6 +209,19 @@ Result<void> App::build() {
     WEIR_TRY(auto assignments, open_tasks(worker));
     workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
   }
+  view_.set_running(app.app(), plugins_, workers_, publishers_);
+  return {};
+}
+
+Result<void> App::start_admin() {
+  const config::v1::Admin& admin = config_.app().admin();
+  WEIR_TRY(ListenAddress listen, parse_listen_address(admin.listen()));
+  if (listen.kind == ListenAddress::Kind::off) return {};
+  WEIR_TRY(admin_, Admin::start({.listen = std::move(listen),
+                                 .allow_remote = admin.allow_remote(),
+                                 .stuck_after_ms = admin.stuck_after(),
+                                 .state = state_path()},
+                                {view_, *log_, clock_, logger_}));
   return {};
 }
 
@@ -388,6 +403,7 @@ void App::start() {
 }
 
 void App::request_stop() {
+  view_.set_stopping();
   for (const auto& worker : workers_) worker->request_stop();
 }
 

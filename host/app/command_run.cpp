@@ -112,9 +112,10 @@ ExitCode command_run(const RunOptions& options) {
   for (const Finding& warning : config->warnings()) {
     logger.warn("config", "{}", config->render({warning}));
   }
-  auto app =
-      App::open(*config, {.until_end = options.until_end, .after_step = killer(options.kill_at)},
-                clock, logger);
+  auto app = App::open(
+      *config,
+      {.until_end = options.until_end, .admin = true, .after_step = killer(options.kill_at)}, clock,
+      logger);
   if (!app) return fail(app.error());
   logger.info("app", "app {}: {} tasks, State in {}", config->app().app(), (*app)->tasks().size(),
               (*app)->state_path().string());

@@ -122,6 +122,8 @@ class Task {
   bool finish();
 
   const std::string& name() const { return options_.name; }
+  /// What it was opened with; does not change. [any]
+  const TaskOptions& options() const { return options_; }
   bool halted() const { return halted_.has_value(); }
   const Error& halt_reason() const { return *halted_; }
 

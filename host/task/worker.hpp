@@ -52,7 +52,7 @@ class Worker {
   /// When the worker last came round its tasks, on Clock::steady_ms(). [any]
   std::int64_t turned_ms() const { return turned_ms_.load(std::memory_order_relaxed); }
 
-  /// After join().
+  /// The list does not change; what a task does is the worker's business until join(). [any]
   const std::vector<Assignment>& assignments() const { return assignments_; }
 
  private:

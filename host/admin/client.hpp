@@ -1,0 +1,17 @@
+#pragma once
+
+#include <chrono>
+#include <string>
+
+#include "admin/http.hpp"
+#include "base/listen_address.hpp"
+#include "base/result.hpp"
+
+namespace weir::host {
+
+/// GETs `path` from a host's admin side. Errc::not_found: nobody listens there. Errc::unavailable:
+/// no whole answer came within `deadline`.
+Result<HttpAnswer> http_get(const ListenAddress& address, const std::string& path,
+                            std::chrono::milliseconds deadline = std::chrono::seconds(10));
+
+}  // namespace weir::host

@@ -1,0 +1,68 @@
+#include "app/app_view.hpp"
+
+#include <fmt/format.h>
+
+#include <weir/abi.h>
+
+namespace weir::host {
+
+void AppView::set_running(const std::string& app, std::span<const std::shared_ptr<Plugin>> plugins,
+                          std::span<const std::unique_ptr<Worker>> workers,
+                          std::span<const std::unique_ptr<Publisher>> publishers) {
+  identity_.app = app;
+  identity_.version = WEIR_VERSION;
+  identity_.abi = fmt::format("{}.{}", WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
+  for (const auto& plugin : plugins) {
+    identity_.plugins.push_back(
+        {plugin->manifest().plugin, plugin->manifest().version, plugin->file().sha256});
+  }
+  workers_ = workers;
+  publishers_ = publishers;
+  phase_.store(Phase::running, std::memory_order_release);
+}
+
+void AppView::set_stopping() {
+  Phase expected = Phase::running;
+  phase_.compare_exchange_strong(expected, Phase::stopping);
+}
+
+std::vector<TaskView> AppView::tasks() {
+  std::vector<TaskView> tasks;
+  for (const auto& worker : workers_) {
+    std::vector<TaskSnapshot> snapshots = worker->snapshots();
+    for (std::size_t i = 0; i < snapshots.size(); ++i) {
+      const TaskOptions& options = worker->assignments()[i].task->options();
+      TaskView& task = tasks.emplace_back();
+      task.name = options.name;
+      task.source = options.source.name;
+      task.input = options.source.input;
+      for (const TaskResolver& resolver : options.resolvers)
+        task.resolvers.push_back(resolver.name);
+      task.sinks = options.sink_names;
+      task.now = std::move(snapshots[i]);
+    }
+  }
+  return tasks;
+}
+
+std::vector<WorkerView> AppView::workers() {
+  std::vector<WorkerView> out;
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    // The wait first: a worker that goes on in between has also turned.
+    const auto waiting_since_ms = publishers_[i]->waiting_since_ms();
+    out.push_back({workers_[i]->turned_ms(), waiting_since_ms, workers_[i]->is_done()});
+  }
+  return out;
+}
+
+std::vector<TaskStore::Usage> AppView::measure_stores() {
+  std::vector<TaskStore::Usage> out;
+  for (const auto& worker : workers_) {
+    for (const Worker::Assignment& assignment : worker->assignments()) {
+      out.push_back(assignment.task->store_usage());
+    }
+  }
+  return out;
+}
+
+}  // namespace weir::host

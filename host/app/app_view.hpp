@@ -1,0 +1,38 @@
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "admin/host_view.hpp"
+#include "publish/publisher.hpp"
+#include "resolve/plugin.hpp"
+#include "task/worker.hpp"
+
+namespace weir::host {
+
+/// The app as the admin side sees it. Opening until it is told that everything is built.
+class AppView final : public HostView {
+ public:
+  /// From here on it reads `workers` and `publishers`, which stay as they are and outlive it.
+  /// `publishers` are beside `workers`. [control]
+  void set_running(const std::string& app, std::span<const std::shared_ptr<Plugin>> plugins,
+                   std::span<const std::unique_ptr<Worker>> workers,
+                   std::span<const std::unique_ptr<Publisher>> publishers);
+  void set_stopping();  ///< [control]
+
+  Phase phase() override { return phase_.load(std::memory_order_acquire); }
+  const HostIdentity& identity() override { return identity_; }
+  std::vector<TaskView> tasks() override;
+  std::vector<WorkerView> workers() override;
+  std::vector<TaskStore::Usage> measure_stores() override;
+
+ private:
+  std::atomic<Phase> phase_{Phase::opening};
+  // Written before `running` is, never after.
+  HostIdentity identity_;
+  std::span<const std::unique_ptr<Worker>> workers_;
+  std::span<const std::unique_ptr<Publisher>> publishers_;
+};
+
+}  // namespace weir::host
