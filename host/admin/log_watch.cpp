@@ -41,10 +41,9 @@ void LogWatch::run() {
     const bool opening = host_.phase() == HostView::Phase::opening;
     look();
     const auto took = std::chrono::steady_clock::now() - begun;
-    const auto rest =
-        opening ? interval_while_opening
-                : std::clamp<std::chrono::nanoseconds>(took * rest_per_work, interval_min,
-                                                       interval_max);
+    const auto rest = opening ? interval_while_opening
+                              : std::clamp<std::chrono::nanoseconds>(took * rest_per_work,
+                                                                     interval_min, interval_max);
     lock.lock();
     stop_.wait_for(lock, rest, [&] { return stopping_; });
   }

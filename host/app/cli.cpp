@@ -15,6 +15,7 @@
 #include "app/command_produce.hpp"
 #include "app/command_run.hpp"
 #include "app/command_state.hpp"
+#include "app/command_status.hpp"
 #include "app/command_validate.hpp"
 #include "app/command_version.hpp"
 #include "app/command_words.hpp"
@@ -37,6 +38,7 @@ class CommandLine {
         "  weir validate -c app.yaml               what is wrong with an app, all at once\n"
         "  weir produce visits -c app.yaml f.jsonl lines of a file become records of a topic\n"
         "  weir run -c app.yaml --until-end        work through what is there, then stop\n"
+        "  weir status app.yaml                    how the running app stands\n"
         "  weir state get ana -c app.yaml          the State of one key, as JSON\n"
         "\n"
         "`weir COMMAND --help` shows options and examples. Data goes to stdout, talk to stderr.\n"
@@ -44,6 +46,7 @@ class CommandLine {
         "69 not there, 70 a bug, 73 no state directory, 74 input or output, 75 try again,\n"
         "76 every task halted, 77 refused, 78 configuration.");
     add_run();
+    add_status();
     add_validate();
     add_state();
     add_plugin();
@@ -148,6 +151,22 @@ class CommandLine {
         ->check(one_of({"debug", "info", "warn", "error"}));
     // For tests of recovery; not for people, so not in the help.
     c.add_option("--kill-at", run_.kill_at)->group("");
+  }
+
+  void add_status() {
+    CLI::App& c =
+        add(root_, "status", "How a running host stands: positions, lag, what was set aside",
+            "Examples:\n"
+            "  weir status app.yaml\n"
+            "  weir status --state /var/lib/weir/shop --format json\n"
+            "Exits with 0 when the host is ready, 1 when it runs and is not ready (stdout says\n"
+            "why), 69 when no host runs here.",
+            [this] { return command_status(status_); });
+    c.add_option("-c,--config", status_.config, "the app's YAML: finds the state directory")
+        ->type_name("FILE");
+    c.add_option("FILE", status_.config, "the same, without -c")->type_name("");
+    c.add_option("--state", status_.directory, "instead: the state directory")->type_name("DIR");
+    add_format(c, status_.format);
   }
 
   void add_validate() {
@@ -356,6 +375,7 @@ class CommandLine {
   CLI::App root_;
   std::map<const CLI::App*, std::function<ExitCode()>> actions_;
   RunOptions run_;
+  StatusOptions status_;
   ValidateOptions validate_;
   StateOptions state_;
   PluginOptions plugin_;

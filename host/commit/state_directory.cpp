@@ -47,16 +47,16 @@ Holder read_holder(int fd) {
   return out;
 }
 
+std::string words_for(const Holder& holder) {
+  if (holder.pid.empty()) return "another process";
+  return fmt::format("app {} (pid {} on {})", holder.app, holder.pid, holder.host);
+}
+
 Error in_use(const std::filesystem::path& path, int fd) {
-  const Holder holder = read_holder(fd);
-  if (holder.pid.empty()) {
-    return error(Errc::refused, "the state directory {} is in use by another process; stop it",
-                 path.string());
-  }
   return error(Errc::refused,
-               "the state directory {} is in use by app {} (pid {} on {}); stop that process, or "
-               "set state.path of this app to a directory of its own",
-               path.string(), holder.app, holder.pid, holder.host);
+               "the state directory {} is in use by {}; stop that process, or set state.path of "
+               "this app to a directory of its own",
+               path.string(), words_for(read_holder(fd)));
 }
 
 // A reader without a slot (StateReader) holds a shared lock for the length of one page. That must
@@ -102,6 +102,15 @@ StateDirectory::~StateDirectory() {
     // Nothing depends on it: the lock decides, the text only explains.
   }
   ::close(lock_fd_);
+}
+
+std::optional<std::string> StateDirectory::holder(const std::filesystem::path& path) {
+  const int fd = ::open((path / "weir.lock").c_str(), O_RDONLY | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  std::optional<std::string> out;
+  if (::flock(fd, LOCK_SH | LOCK_NB) != 0) out = words_for(read_holder(fd));
+  ::close(fd);
+  return out;
 }
 
 const std::filesystem::path& StateDirectory::path() const { return path_; }

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@ namespace weir::host {
 ///   <state>/log/             the embedded log, unless the app says otherwise
 ///   <state>/retries/         dead letters that were sent back, an embedded log
 ///   <state>/plugins/         private copies of plugin files
+///   <state>/admin.address    where the running host answers; its socket, unless the app says else
 class StateDirectory {
  public:
   /// Makes the directory if missing and takes its lock.
@@ -27,6 +29,9 @@ class StateDirectory {
                                                       const std::string& app,
                                                       std::vector<std::string>& warnings);
   ~StateDirectory();
+
+  /// Who has the directory open, as "app shop (pid 12 on alpha)". Absent: nobody has.
+  static std::optional<std::string> holder(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const;
   std::filesystem::path task_directory(std::string_view task) const;

@@ -11,6 +11,13 @@ namespace weir::host {
 Task::Turn Task::turn() {
   if (halted_) return Turn::halted;
   const std::int64_t now_ms = ports_.clock.steady_ms();
+  // Not only before the next commit, which may never come: what is out counts as out.
+  if (publishing_ && ports_.publisher.is_done(*publishing_)) {
+    if (auto out = await_publication(); !out) {
+      halt(std::move(out).error());
+      return Turn::halted;
+    }
+  }
   auto worked = read(now_ms);
   if (worked && retries_ != nullptr) {
     auto returned = read_retries(now_ms);

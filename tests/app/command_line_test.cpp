@@ -35,6 +35,7 @@ void check_golden(const std::string& name, const std::string& text) {
 TEST_CASE("command line: every command teaches in its help") {
   const std::vector<std::vector<std::string>> commands = {{},
                                                           {"run"},
+                                                          {"status"},
                                                           {"validate"},
                                                           {"state"},
                                                           {"state", "get"},
@@ -79,7 +80,7 @@ TEST_CASE("command line: what is misspelt gets a guess on stderr and exit code 6
       {{"xyzzy"},
        "weir: unknown command \"xyzzy\"; commands: consume, deadletters, plugin, produce, run, "
        "state, "
-       "validate, version\ntry: weir --help\n"},
+       "status, validate, version\ntry: weir --help\n"},
       {{"state", "gte", "k"},
        "weir state: unknown command \"gte\"; did you mean \"get\"?\ntry: weir state --help\n"},
       {{"state"}, "weir state: a command is missing\ntry: weir state --help\n"},
