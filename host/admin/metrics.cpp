@@ -118,6 +118,8 @@ void add_resolvers(Exposition& out, const Moment& moment) {
                 to_double(outcomes.skipped));
     out.counter("weir_features_total", "Features that were emitted", labels,
                 to_double(outcomes.features));
+    out.counter("weir_timers_fired_total", "Timers whose handler succeeded", labels,
+                to_double(outcomes.fired));
     out.counter("weir_retries_total", "Times that the resolver asked for a record again", labels,
                 to_double(sum.retries));
     out.counter("weir_dead_letters_total", "Records that became dead letters", labels,

@@ -60,6 +60,7 @@ ordered_json task_of(const Moment& moment, std::size_t number) {
                    {"resolved", counters.resolved},
                    {"skipped", counters.skipped},
                    {"features", counters.features},
+                   {"timers_fired", counters.fired},
                    {"retries", counters.retries},
                    {"dead_letters", counters.dead_letters},
                    {"set_aside", std::move(set_aside)},

@@ -215,7 +215,6 @@ class Task {
   Result<Flow> fire_failed(Stage& stage, LiveState& live, const KeyTimer& due, weir_status status);
   Flow set_aside(const KeyTimer& due, Stage& stage, std::string_view reason);
   void find_next_timer();
-  void count_published(const PendingPublication& publication);
   Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
 
   bool commit_due(std::int64_t now_ms);
@@ -223,6 +222,7 @@ class Task {
   /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().
   void publish(std::vector<std::string_view> chunks);
   Result<void> await_publication();
+  void count_published(const PendingPublication& publication);
   Result<void> finish_commits();
   Error halt_after_commit();
   v1::Head next_head();

@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 
 #include <latch>
+#include <thread>
 
 #include "log/memory_log.hpp"
 #include "publish/commit_id.hpp"
@@ -72,6 +73,35 @@ TEST_CASE("publisher: features and the commit id become visible together") {
   REQUIRE((mark.has_value() && mark->has_value()));
   CHECK((*mark)->next_offset == 1);
   CHECK(same_commit(*parse_metadata((*mark)->metadata), id(1)));
+}
+
+TEST_CASE("publisher: it says what went out and since when somebody waits for it") {
+  Fixture fixture;
+  SystemClock clock;
+  std::latch waited(1);
+  auto publisher = Publisher::open(
+      fixture.log,
+      {.group = "app", .id = "0", .clock = &clock, .after_step = [&](std::string_view step) {
+         if (step == "publish") waited.wait();
+       }});
+  REQUIRE(publisher.has_value());
+  fixture.outbox.append({.key = "ana", .value = "1"});
+  fixture.outbox.append({.key = "ben", .value = "2"});
+  PendingPublication pending = fixture.pending(1);
+  pending.submitted_us = clock.steady_us();
+  CHECK_FALSE((*publisher)->waiting_since_ms());
+  (*publisher)->submit(pending);
+  {
+    const std::jthread operator_thread([&] {
+      while (!(*publisher)->waiting_since_ms()) std::this_thread::yield();
+      waited.count_down();
+    });
+    REQUIRE((*publisher)->wait(pending).has_value());
+  }
+
+  CHECK_FALSE((*publisher)->waiting_since_ms());
+  CHECK(pending.published == std::vector<std::pair<std::string, std::uint64_t>>{{"features", 2}});
+  CHECK(pending.out_us >= pending.submitted_us);
 }
 
 TEST_CASE("publisher: an unknown outcome is looked up and neither lost nor repeated") {
