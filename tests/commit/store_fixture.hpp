@@ -67,9 +67,10 @@ struct OneResolver {
   std::unique_ptr<host::TaskStore> store;
   host::ResolverId id = 0;
 
-  explicit OneResolver(const host::TaskStore::Options& options)
+  explicit OneResolver(const host::TaskStore::Options& options, bool timers = false)
       : store(good(host::TaskStore::open(options))) {
-    const host::ResolverSchema resolver = ips_resolver();
+    host::ResolverSchema resolver = ips_resolver();
+    resolver.timers = timers;
     id = good(store->register_resolvers({&resolver, 1}, {})).at(0);
   }
 

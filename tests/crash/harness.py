@@ -128,6 +128,12 @@ class App:
         lines = self.call("state", "export", "-c", "app.yaml").splitlines()
         return {(row["resolver"], row["key"]): row["state"] for row in map(json.loads, lines)}
 
+    def timers(self):
+        """(resolver, key) -> what its timer is set to."""
+        lines = self.call("state", "export", "-c", "app.yaml").splitlines()
+        return {(row["resolver"], row["key"]): row["timer_ms"] for row in map(json.loads, lines)
+                if "timer_ms" in row}
+
 
 def bytes_of(record, name):
     """A key or value as `weir consume` prints it, back as bytes; None: it has none."""
@@ -174,6 +180,24 @@ class Ledger:
         self.entries = {}  # account -> its entries in order
         self.dead = {}  # (partition, offset) -> (error, value)
         self.applied = 0
+        self.clock = {}  # partition -> ms, with `arrival: record`
+        self.timers = {}  # account -> (partition, ms)
+
+    def arrive(self, partition, timestamp_ms):
+        """A record moves its partition's clock, and fires what is due, before it is looked at."""
+        now = self.clock[partition] = max(self.clock.get(partition, 0), timestamp_ms)
+        due = sorted((at, account) for account, (where, at) in self.timers.items()
+                     if where == partition and at <= now)
+        for at, account in due:
+            del self.timers[account]
+            self.enter(account, f"t{at}", 0)
+
+    def enter(self, account, number, amount):
+        entries = self.entries.setdefault(account, [])
+        last = entries[-1] if entries else {"count": 0, "sum": 0, "chain": 0}
+        entries.append({"id": number, "account": account, "count": last["count"] + 1,
+                        "sum": last["sum"] + amount, "chain": chained(last["chain"], number)})
+        self.applied += 1
 
     def add(self, partition, offset, value, partitions):
         """`value`: the bytes of one record."""
@@ -192,12 +216,9 @@ class Ledger:
         elif action in ("reject", "throw"):
             self.dead[partition, offset] = ("rejected", value)
         elif action != "skip":
-            entries = self.entries.setdefault(account, [])
-            last = entries[-1] if entries else {"count": 0, "sum": 0, "chain": 0}
-            entries.append({"id": posting["id"], "account": account, "count": last["count"] + 1,
-                            "sum": last["sum"] + posting["amount"],
-                            "chain": chained(last["chain"], posting["id"])})
-            self.applied += 1
+            self.enter(account, posting["id"], posting["amount"])
+            if "timer_ms" in posting:
+                self.timers[account] = (partition, self.clock[partition] + posting["timer_ms"])
 
 
 def entry_of(printed):

@@ -35,8 +35,8 @@ SETTLE_EVERY = 45  # kills
 
 # step -> how often it may be reached before the kill. A slice gives each partition so many commits
 # that work is left when the last of these is reached.
-STEPS = {"fetch": 6, "decode": 6, "prepare": 6, "resolve": 6, "save": 6, "commit": 6, "submit": 6,
-         "publish": 2, "sinks": 2, "acknowledge": 2}
+STEPS = {"fetch": 6, "timers": 6, "decode": 6, "prepare": 6, "resolve": 6, "save": 6, "commit": 6,
+         "submit": 6, "publish": 2, "sinks": 2, "acknowledge": 2}
 
 YAML = """
 app: crash
@@ -48,7 +48,7 @@ state:
   live: {count: "${LIVE:-6}"}
 plugins: [PLUGINS/ledger.so]
 sources:
-  postings: {topic: postings, format: json, partitions: 3}
+  postings: {topic: postings, format: json, partitions: 3, arrival: record}
 resolvers:
   post: {use: ledger/post, from: postings, to: {entries: entries, lines: lines}}
 sinks:
@@ -118,7 +118,7 @@ class KillTest:
     def __init__(self):
         self.rng = harness.seeded()
         self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)), memory_directory(1 << 30))
-        self.input = Input(self.rng, PARTITIONS)
+        self.input = Input(self.rng, PARTITIONS, timers=True)
         self.output = Output(self.app)
 
     def close(self):
@@ -135,6 +135,9 @@ class KillTest:
         self.app.run_until_end(env={"BYTES": "64KiB"})
         self.output.read()
         check_all(self.input.ledger, self.output)
+        pending = {account: at for account, (_, at) in self.input.ledger.timers.items()}
+        found = {key: at for (_, key), at in self.app.timers().items()}
+        expect(found == pending, f"timers: expected {pending}, found {found}")
 
     def kill_at(self, step, count):
         if step == "acknowledge" or self.open_work() < SLICE // 2:

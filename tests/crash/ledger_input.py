@@ -9,8 +9,10 @@ from harness import Ledger, partition_of
 class Input:
     """Makes records, good and bad, and knows where each one lands."""
 
-    def __init__(self, rng, partitions, accounts=45):
+    def __init__(self, rng, partitions, accounts=45, timers=False):
+        """`timers`: some records set one; all have timestamps, for `arrival: record`."""
         self.rng = rng
+        self.timers = timers
         self.partitions = partitions
         self.ledger = Ledger()
         self.number = 0
@@ -34,12 +36,17 @@ class Input:
             posting["action"] = kind
         if kind == "keyless":
             del posting["account"]
+        if self.timers and rng.random() < 0.2:
+            posting["timer_ms"] = rng.randint(0, 400) - 50 or 1
         value = json.dumps(posting, separators=(",", ":")).encode()
         if kind == "broken":
             value = value[:rng.randrange(1, len(value))]
         if kind == "binary":
             value = bytes([0xFF, 0xFE]) + value
         record = {"partition": partition}
+        if self.timers:
+            record["timestamp"] = 1_700_000_000_000 + 5 * self.number + rng.randint(-20, 20)
+            self.ledger.arrive(partition, record["timestamp"])
         if kind not in ("misplaced", "keyless") and rng.random() < 0.5:
             record["key"] = account
         if kind == "null":

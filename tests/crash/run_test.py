@@ -215,6 +215,64 @@ class Refusals(Case):
         self.check_output(app, values)
 
 
+class Timers(Case):
+    def timed(self, number, account, timer_ms):
+        return json.dumps({"id": number, "account": account, "amount": 1, "timer_ms": timer_ms})
+
+    def entries(self, app):
+        return [entry_of(record["value"]) for record in app.consume("entries")]
+
+    def test_a_pending_timer_is_shown_and_reported(self):
+        app = self.app()
+        app.produce("postings", [{"value": self.timed("r1", "ana", 3_600_000),
+                                  "timestamp": 1_700_000_000_000}])
+        before = time.time() * 1000
+        talk = app.run_until_end().stderr
+        self.assertIn("1 timer is pending: it fires when this app runs and its time has come", talk)
+        at = app.timers()["post", "ana"]
+        self.assertGreaterEqual(at, before + 3_600_000)
+        self.assertLess(at, time.time() * 1000 + 3_600_000)
+        shown = app.call("state", "get", "ana", "-c", "app.yaml", expect=None)
+        self.assertRegex(shown.stderr, r" · timer at 20\d\d-\d\d-\d\dT")
+        self.assertRegex(app.call("state", "list", "-c", "app.yaml"), r"ana .* 20\d\d-\d\d-\d\dT")
+
+    def test_an_idle_host_fires_a_timer_when_its_time_has_come(self):
+        app = self.app()
+        self.start(app)
+        self.produce(app, [self.timed("r1", "ana", 700)])
+        self.wait_for_count(app, "ana", 1)
+        at = app.timers().get(("post", "ana"), 0)
+        self.wait_for_count(app, "ana", 2)
+        self.assertGreaterEqual(time.time() * 1000, at)
+        self.wait_until(lambda: len(self.entries(app)) == 2, "the timer's feature")
+        self.assertEqual(self.entries(app)[1]["id"], f"t{at}")
+        self.assertEqual(app.timers(), {})
+
+    def test_a_timer_of_the_past_fires_once_after_a_start(self):
+        app = self.app()
+        self.produce(app, [self.timed("r1", "ana", 300)])
+        app.run_until_end()
+        at = app.timers()["post", "ana"]
+        time.sleep(max(0, at / 1000 - time.time()) + 0.01)
+        for _ in range(2):
+            host = self.start(app)
+            self.wait_for_count(app, "ana", 2)
+            host.send_signal(signal.SIGTERM)
+            self.assertEqual(host.wait(), 0)
+        self.assertEqual([entry["id"] for entry in self.entries(app)], ["r1", f"t{at}"])
+
+    def test_code_without_the_handler_is_refused_while_timers_are_set(self):
+        app = self.app()
+        self.produce(app, [self.timed("r1", "ana", 3_600_000)])
+        app.run_until_end()
+        app.write(yaml().replace("ledger/post", "ledger/note").replace("{entries: entries}", "entries")
+                  .replace("topic: postings,", "topic: postings, format: bytes,"))
+        done = app.run_until_end(expect=REFUSED)
+        self.assertIn("resolver post: it has 1 timer set, and ledger/note", done.stderr)
+        app.write(yaml())
+        app.run_until_end()
+
+
 class Halts(Case):
     def test_a_full_map_halts_and_goes_on_with_a_larger_one(self):
         app = self.app()

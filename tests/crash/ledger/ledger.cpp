@@ -25,7 +25,7 @@ std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
 
 /// Changes the State before it refuses, so that a trace of a failed call would show.
 weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entry>& entries,
-                        weir::Out<Entry>& lines) {
+                        weir::Out<Entry>& lines, weir::Context& context) {
   const std::string& action = posting.action();
   if (action == "skip") return weir::Skip();
   account.set_count(account.count() + 1);
@@ -33,6 +33,10 @@ weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entr
   account.set_chain(chained(account.chain(), posting.id()));
   if (action == "pad") {
     account.mutable_padding()->append(static_cast<std::size_t>(posting.pad()), 'x');
+  }
+
+  if (posting.timer_ms() != 0) {
+    context.notify_at(context.arrival_time() + std::chrono::milliseconds(posting.timer_ms()));
   }
 
   Entry entry;
@@ -54,6 +58,22 @@ weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entr
   return {};
 }
 
+/// A timer is an entry of its own, named after the time that it was set to.
+void chime(Account& account, weir::Out<Entry>& entries, weir::Out<Entry>& lines,
+           weir::Context& context) {
+  const std::string id = "t" + std::to_string(context.event_time().time_since_epoch().count());
+  account.set_count(account.count() + 1);
+  account.set_chain(chained(account.chain(), id));
+  Entry entry;
+  entry.set_id(id);
+  entry.set_account(std::string(context.key()));
+  entry.set_count(account.count());
+  entry.set_sum(account.sum());
+  entry.set_chain(account.chain());
+  entries.emit(entry);
+  lines.emit(entry);
+}
+
 /// Takes the record's bytes as they are.
 Entry note(const weir::Record& record, Account& account) {
   account.set_count(account.count() + 1);
@@ -66,6 +86,8 @@ Entry note(const weir::Record& record, Account& account) {
 }  // namespace ledger
 
 WEIR_PLUGIN("ledger", "1.0.0",
-            weir::resolver<ledger::post>("post").key<&ledger::Posting::account>().outputs("entries",
-                                                                                          "lines"),
+            weir::resolver<ledger::post>("post")
+                .key<&ledger::Posting::account>()
+                .on_notify<ledger::chime>()
+                .outputs("entries", "lines"),
             weir::resolver<ledger::note>("note"));
