@@ -116,6 +116,27 @@ TEST_CASE("timers: many that are due at once let records pass between them") {
   CHECK(timers_of_turn(3'000, 1'000) == 1'000);
 }
 
+TEST_CASE("timers: many that are committed are read page by page and in order") {
+  ProbeDriver host(one_resolver);
+  Strings expected;
+  for (int i = 0; i < 600; ++i) {
+    const std::string key = fmt::format("key-{:03}", i);
+    host.tell(key, "x", 1, {.timer_ms = start_ms + 100 + i / 100});
+    expected.push_back(key);
+  }
+  host.commit();
+  host.tell("key-300", "cancel");  // on a later page
+  host.tell("key-599", "x", 1, {.timer_ms = start_ms + 50});
+  expected.erase(expected.begin() + 300);
+  expected.pop_back();
+  expected.insert(expected.begin(), "key-599");
+  host.advance(milliseconds(1'000));
+
+  const Strings keys = keys_of(host);
+  REQUIRE(keys.size() == 600 + 2 + 599);
+  CHECK(Strings(keys.begin() + 602, keys.end()) == expected);
+}
+
 TEST_CASE("timers: skip ends one without effect") {
   ProbeDriver host(one_resolver);
   host.tell("ana", "first", 1, {.timer_ms = start_ms + 5, .on_timer = "skip", .again_ms = 5});
