@@ -122,6 +122,8 @@ void add_resolvers(Exposition& out, const Moment& moment) {
                 to_double(outcomes.fired));
     out.counter("weir_retries_total", "Times that the resolver asked for a record again", labels,
                 to_double(sum.retries));
+    out.counter("weir_returned_total", "Dead letters that were sent back and handled", labels,
+                to_double(outcomes.returned));
     out.counter("weir_dead_letters_total", "Records that became dead letters", labels,
                 to_double(outcomes.dead_letters));
     for (std::size_t i = 0; i < outcomes.set_aside.size(); ++i) {

@@ -63,6 +63,7 @@ ordered_json task_of(const Moment& moment, std::size_t number) {
                    {"timers_fired", counters.fired},
                    {"retries", counters.retries},
                    {"dead_letters", counters.dead_letters},
+                   {"returned", counters.returned},
                    {"set_aside", std::move(set_aside)},
                    {"commits", now.commits},
                    {"commit_seconds", times_of(now.commit_times)},
