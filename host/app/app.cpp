@@ -6,9 +6,9 @@
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/dynamic_message.h>
 
+#include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/values.hpp"
-#include "log/embedded_log.hpp"
 
 namespace weir::host {
 
@@ -151,15 +151,6 @@ Result<void> check_plugins(const Config& config) {
   return error(Errc::config, "{}", config.render(findings));
 }
 
-Result<std::unique_ptr<Log>> open_app_log(const Config& config,
-                                          const std::filesystem::path& state) {
-  const config::v1::EmbeddedLog& log = config.app().log().embedded();
-  WEIR_TRY(auto opened, EmbeddedLog::open({.directory = config.log_directory(state),
-                                           .map_bytes = log.map_size(),
-                                           .sync = log.sync()}));
-  return std::unique_ptr<Log>(std::move(opened));
-}
-
 // ---------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<App>> App::open(const Config& config, Options options, Clock& clock,
@@ -188,13 +179,14 @@ Result<void> App::build() {
 
   log_ = options_.log;
   if (log_ == nullptr) {
-    WEIR_TRY(own_log_, open_app_log(config_, state_path()));
+    WEIR_TRY(own_log_, open_app_log(config_, state_path(), &logger_));
     log_ = own_log_.get();
     WEIR_TRY(retries_, open_retry_log(state_path()));
   }
   if (options_.admin) WEIR_CHECK(start_admin());
   WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
   WEIR_CHECK(open_topics());
+  WEIR_CHECK(join_group());  // before a producer is opened: that fences the producers of others
 
   const std::size_t worker_count = options_.own_threads ? app.workers() : 1;
   for (std::size_t worker = 0; worker < worker_count; ++worker) {
@@ -225,14 +217,12 @@ Result<void> App::start_admin() {
   return {};
 }
 
-Result<TopicInfo> App::ensure_topic(const std::string& topic, std::uint32_t partitions) {
-  WEIR_TRY(auto info, log_->topic(topic));
-  if (!info) {
-    WEIR_CHECK(log_->create_topic(topic, static_cast<std::int32_t>(partitions)));
-    logger_.info("log", "made topic {} with {} partitions", topic, partitions);
-    WEIR_TRY(info, log_->topic(topic));
-  }
-  return *info;
+Result<void> App::join_group() {
+  Membership membership;
+  membership.group = config_.app().app();
+  membership.host = directory_->identity();
+  for (const auto& [source, info] : source_topics_) membership.topics.push_back(info.name);
+  return log_->join(membership);
 }
 
 Result<void> App::open_topics() {
@@ -243,7 +233,8 @@ Result<void> App::open_topics() {
         std::any_of(app.resolvers().begin(), app.resolvers().end(),
                     [&](const auto& resolver) { return resolver.second.from() == name; });
     if (!is_read) continue;  // Config::warnings() has said so
-    WEIR_TRY(auto info, ensure_topic(source.topic(), source.partitions()));
+    WEIR_TRY(auto info, ensure_topic(config_, *log_, logger_, source.topic(), source.partitions(),
+                                     TopicUse::source));
     task_count_ += info.partition_count;
     source_topics_.emplace_back(name, std::move(info));
   }
@@ -251,11 +242,13 @@ Result<void> App::open_topics() {
     const config::v1::Sink& sink = app.sinks().at(name);
     sink_names_.push_back(name);
     if (sink.kind_case() != config::v1::Sink::kTopic) continue;
-    WEIR_TRY(const auto info, ensure_topic(sink.topic(), sink.partitions()));
+    WEIR_TRY(const auto info, ensure_topic(config_, *log_, logger_, sink.topic(), sink.partitions(),
+                                           TopicUse::output));
     sink_topics_.emplace_back(
         name, TopicSink{sink.topic(), info.partition_count, to_partitioner(sink.partitioner())});
   }
-  WEIR_TRY(const auto info, ensure_topic(app.dead_letters().topic(), 1));
+  WEIR_TRY(const auto info,
+           ensure_topic(config_, *log_, logger_, app.dead_letters().topic(), 1, TopicUse::output));
   sink_names_.emplace_back(dead_letter_sink);
   sink_topics_.emplace_back(
       dead_letter_sink, TopicSink{app.dead_letters().topic(), info.partition_count, std::nullopt});

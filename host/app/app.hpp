@@ -34,9 +34,6 @@ Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
 /// Reads their files and runs none of their code. Errc::config.
 Result<void> check_plugins(const Config& config);
 
-/// The embedded log of the app, below `state` unless the YAML says otherwise.
-Result<std::unique_ptr<Log>> open_app_log(const Config& config, const std::filesystem::path& state);
-
 /// One running app: the state directory, its log, its plugins, and a task for each partition of
 /// each source. Builds the parts in the order in which they depend on each other, and takes them
 /// down in the opposite one.
@@ -78,7 +75,7 @@ class App {
   Result<void> build();
   Result<void> start_admin();
   Result<void> open_topics();
-  Result<TopicInfo> ensure_topic(const std::string& topic, std::uint32_t partitions);
+  Result<void> join_group();
   Result<std::vector<Worker::Assignment>> open_tasks(std::size_t worker);
   Result<TaskOptions> task_options(const std::string& source, std::int32_t partition);
   Result<void> add_resolvers(const std::string& source, TaskOptions& task);

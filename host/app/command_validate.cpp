@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/config.hpp"
 
@@ -43,6 +44,9 @@ Outcome validate(const std::filesystem::path& file, const ValidateOptions& optio
   std::vector<Finding> findings;
   auto config = Config::load(file, &findings);
   AppSchemas plugins;
+  if (config) {
+    for (Finding& finding : check_app_log(*config)) findings.push_back(std::move(finding));
+  }
   if (config && !options.no_plugins) {
     plugins = AppSchemas::read(*config, findings);
     plugins.check(*config, findings);

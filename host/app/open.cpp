@@ -2,6 +2,7 @@
 
 #include <vector>
 
+#include "app/app_log.hpp"
 #include "config/suggest.hpp"
 #include "log/embedded_log.hpp"
 
@@ -12,24 +13,29 @@ Result<OpenLog> open_log(const LogOptions& options, LogAccess access) {
     return error(Errc::usage, "say where the log is: -c app.yaml, or --log and its directory");
   }
   OpenLog out;
-  EmbeddedLog::Options log_options;
   if (options.config.empty()) {
     out.directory = options.directory;
   } else {
-    WEIR_TRY(auto config, Config::load(options.config));
-    const config::v1::EmbeddedLog& embedded = config.app().log().embedded();
-    out.directory = config.log_directory(config.resolve_path(config.app().state().path()));
-    log_options.map_bytes = embedded.map_size();
-    log_options.sync = embedded.sync();
-    out.config = std::move(config);
+    WEIR_TRY(out.config, Config::load(options.config));
+    const std::filesystem::path state = out.config->resolve_path(out.config->app().state().path());
+    if (out.config->app().log().has_kafka()) {
+      WEIR_TRY(out.log, open_app_log(*out.config, state, nullptr));
+      return out;
+    }
+    out.directory = out.config->log_directory(state);
   }
   std::error_code ignored;
   if (access == LogAccess::read && !std::filesystem::exists(out.directory, ignored)) {
     return error(Errc::not_found, "there is no log in {}; `weir produce` and `weir run` make one",
                  out.directory.string());
   }
-  log_options.directory = out.directory;
-  WEIR_TRY(out.log, EmbeddedLog::open(log_options));
+  if (out.config) {
+    WEIR_TRY(out.log,
+             open_app_log(*out.config, out.config->resolve_path(out.config->app().state().path()),
+                          nullptr));
+  } else {
+    WEIR_TRY(out.log, EmbeddedLog::open({.directory = out.directory}));
+  }
   return out;
 }
 

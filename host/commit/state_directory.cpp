@@ -9,9 +9,12 @@
 #include <cerrno>
 #include <cstring>
 #include <ctime>
+#include <fstream>
 #include <optional>
+#include <random>
 #include <utility>
 
+#include "base/bytes.hpp"
 #include "commit/app_file.hpp"
 #include "commit/file_system.hpp"
 #include "commit/files.hpp"
@@ -20,6 +23,7 @@ namespace weir::host {
 namespace {
 
 constexpr int attempts_max = 10;
+constexpr std::size_t identity_bytes = 8;
 
 std::string host_name() {
   std::array<char, 256> name{};
@@ -119,6 +123,19 @@ std::filesystem::path StateDirectory::task_directory(std::string_view task) cons
   return path_ / "tasks" / task;
 }
 
+Result<void> StateDirectory::read_identity() {
+  const std::filesystem::path file = path_ / "identity";
+  std::ifstream(file) >> identity_;
+  if (identity_.size() == identity_bytes * 2) return {};
+  std::random_device random;
+  const std::array<std::uint32_t, identity_bytes / 4> drawn{random(), random()};
+  identity_ = to_hex({reinterpret_cast<const char*>(drawn.data()), identity_bytes});
+  std::ofstream out(file, std::ios::trunc);
+  out << identity_ << '\n' << std::flush;
+  if (!out) return error(Errc::io, "cannot write {}", file.string());
+  return sync_directory(path_);
+}
+
 Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesystem::path& path,
                                                              const std::string& app,
                                                              std::vector<std::string>& warnings) {
@@ -151,6 +168,7 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesyst
     return refusal;
   }
   WEIR_CHECK(check_owner(path, app));
+  WEIR_CHECK(held->read_identity());
   const std::string text = fmt::format("{}\n{}\n{}\n", app, ::getpid(), host_name());
   if (::ftruncate(fd, 0) != 0 ||
       ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {

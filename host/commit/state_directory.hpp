@@ -14,6 +14,7 @@ namespace weir::host {
 ///
 ///   <state>/weir.lock        flock; app, pid and host name as text
 ///   <state>/app              the app's name and the format, written once
+///   <state>/identity         16 hex digits, drawn once; tells it from other state directories
 ///   <state>/tasks/<task>/    one LMDB environment each
 ///   <state>/log/             the embedded log, unless the app says otherwise
 ///   <state>/retries/         dead letters that were sent back, an embedded log
@@ -34,11 +35,14 @@ class StateDirectory {
   static std::optional<std::string> holder(const std::filesystem::path& path);
 
   const std::filesystem::path& path() const;
+  const std::string& identity() const { return identity_; }
   std::filesystem::path task_directory(std::string_view task) const;
 
  private:
   StateDirectory(std::filesystem::path path, int lock_fd);
+  Result<void> read_identity();
   std::filesystem::path path_;
+  std::string identity_;
   int lock_fd_;
 };
 

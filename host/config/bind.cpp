@@ -221,6 +221,7 @@ class Binder {
       const std::size_t before = binding_.findings.size();
       bind_text(entry.key, entry.at, path, added, key_field, Place::single);
       if (binding_.findings.size() == before) {
+        if (has_sensitive_word(field, entry.key)) binding_.secrets.insert(join(path, entry.key));
         bind_one(entry.value, entry.at, join(path, entry.key), added, value_field, Place::single);
       } else {
         reflection.RemoveLast(message, &field);
@@ -295,6 +296,14 @@ class Binder {
                       text.begin() + static_cast<std::ptrdiff_t>(found),
                       [](char c) { return (static_cast<unsigned char>(c) & 0xC0U) != 0x80U; });
     return {node.at.line, node.at.column + static_cast<int>(characters)};
+  }
+
+  static bool has_sensitive_word(const FieldDescriptor& map, std::string_view key) {
+    const auto& options = map.options();
+    for (int i = 0; i < options.ExtensionSize(config::v1::sensitive_words); ++i) {
+      if (key.find(options.GetExtension(config::v1::sensitive_words, i)) != key.npos) return true;
+    }
+    return false;
   }
 
   bool is_hidden(const FieldDescriptor& field, const std::string& path) const {

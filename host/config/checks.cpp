@@ -350,7 +350,9 @@ Position position_at(const Document& document, std::string_view path) {
   const Node* node = &document.root;
   Position at{};
   while (!path.empty()) {
-    const std::size_t dot = std::min(path.find('.'), path.size());
+    // A key may have dots itself, such as a librdkafka property: then it is the rest of the path.
+    const bool is_rest = node->find(path) != nullptr;
+    const std::size_t dot = is_rest ? path.size() : std::min(path.find('.'), path.size());
     const std::string_view key = path.substr(0, dot);
     path.remove_prefix(std::min(dot + 1, path.size()));
     if (node->kind == Node::Kind::sequence) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <set>
 #include <utility>
 
@@ -91,12 +92,14 @@ Result<void> KafkaConsumer::open(std::shared_ptr<KafkaContext> context,
         &client_->context());
     lanes_.push_back(std::move(lane));
   }
-  std::array<char, 32> text{};
-  std::size_t size = text.size();
-  const rd_kafka_conf_t* const conf = rd_kafka_conf(client);
-  if (rd_kafka_conf_get(conf, "queued.min.messages", text.data(), &size) == RD_KAFKA_CONF_OK) {
-    queued_messages_low_ = std::strtoll(text.data(), nullptr, 10) / 2;
-  }
+  const auto property = [&](const char* name) {
+    std::array<char, 32> text{};
+    std::size_t size = text.size();
+    rd_kafka_conf_get(rd_kafka_conf(client), name, text.data(), &size);
+    return std::strtoull(text.data(), nullptr, 10);
+  };
+  queued_messages_low_ = property("queued.min.messages") / 2;
+  queued_bytes_low_ = property("queued.max.messages.kbytes") * 1024 / 2;
   thread_ = std::thread([this] { run(); });
   return {};
 }

@@ -73,7 +73,9 @@ class KafkaConsumer {
   Result<KafkaMembership> membership() const;
 
   KafkaContext& context() const { return client_->context(); }
-  std::int64_t queued_messages_low() const { return queued_messages_low_; }
+  /// A queue with fewer messages and fewer bytes has run low: its fetch would not be throttled.
+  std::size_t queued_messages_low() const { return queued_messages_low_; }
+  std::size_t queued_bytes_low() const { return queued_bytes_low_; }
   std::string statistics() const;
 
   /// Asks the broker, briefly; zeros when it does not answer.
@@ -101,7 +103,8 @@ class KafkaConsumer {
   KafkaQueue events_;
   bool is_member_ = false;
   std::string group_;
-  std::int64_t queued_messages_low_ = 0;
+  std::size_t queued_messages_low_ = 0;
+  std::size_t queued_bytes_low_ = 0;
 
   // Never held while librdkafka is called: its threads take it in callbacks.
   std::mutex events_mutex_;

@@ -13,6 +13,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr int attempts_max = 5;
+constexpr auto retry_wait = 20ms;
 constexpr auto transaction_timeout = 10s;
 
 rd_kafka_vu_t field(rd_kafka_vtype_t type) {
@@ -115,34 +116,29 @@ Result<void> KafkaProducer::publish(std::span<const Publication> publications) {
     WEIR_CHECK(check_targets(publication.records));
   }
   if (!options_.exactly_once) return publish_at_least_once(publications);
-  for (int attempt = 1;; ++attempt) {
-    bool retry = false;
-    auto done = transact(publications, retry);
-    if (done) client_->context().health.good();
-    if (done || !retry || attempt == attempts_max) return done;
-    client_->context().health.bad(done.error().message);
-    std::this_thread::sleep_for(100ms * attempt);
-  }
+  offsets_.clear();
+  return attempt(publications);
 }
 
 Result<std::vector<std::int64_t>> KafkaProducer::append(std::span<const NewRecord> records) {
   if (dead_) return *dead_;
   WEIR_CHECK(check_targets(records));
   if (records.empty()) return std::vector<std::int64_t>{};
-  failure_.reset();
   offsets_.assign(records.size(), -1);
-  WEIR_CHECK(until_done("a transaction",
-                        [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); }));
-  auto done = produce(records, offsets_.data());
-  if (done) {
-    done = until_done("an append", [&] {
-      return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1));
-    });
+  const Publication alone{{}, records};
+  WEIR_CHECK(attempt({&alone, 1}));
+  return std::exchange(offsets_, {});
+}
+
+Result<void> KafkaProducer::attempt(std::span<const Publication> publications) {
+  for (int attempt = 1;; ++attempt) {
+    bool retry = false;
+    auto done = transact(publications, retry);
+    if (done) client_->context().health.good();
+    if (done || !retry || attempt == attempts_max) return done;
+    client_->context().health.bad(done.error().message);
+    std::this_thread::sleep_for(retry_wait * attempt);
   }
-  if (done) return std::exchange(offsets_, {});
-  if (next_ == Next::give_up) return give_up(std::move(done).error());
-  WEIR_CHECK(abort(failure_error(std::move(done).error())));
-  return error(Errc::internal, "an aborted append has no error");
 }
 
 Result<void> KafkaProducer::transact(std::span<const Publication> publications, bool& retry) {
@@ -151,9 +147,9 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
                          [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); });
   if (!done) return give_up(std::move(done).error());
   for (const Publication& publication : publications) {
-    if (done) done = produce(publication.records, nullptr);
+    if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
   }
-  if (done) done = send_marks(publications);
+  if (done && !publications.front().marks.empty()) done = send_marks(publications);
   if (done) {
     done = until_done(
         "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); });
@@ -163,7 +159,7 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
   const bool is_hopeless =
       next_ == Next::go_on || is_fenced(last_code_) || done.error().code == Errc::refused;
   const Error reason = failure_error(std::move(done).error());
-  WEIR_CHECK(abort(reason));
+  WEIR_CHECK(abort());
   retry = !is_hopeless && reason.code != Errc::invalid && reason.code != Errc::refused;
   return reason;
 }
@@ -244,11 +240,11 @@ Result<void> KafkaProducer::until_done(std::string_view what, Call call) {
   }
 }
 
-Result<void> KafkaProducer::abort(Error reason) {
+Result<void> KafkaProducer::abort() {
   auto aborted = until_done(
       "an abort", [&] { return KafkaFault(rd_kafka_abort_transaction(client_->handle(), -1)); });
   if (!aborted) return give_up(std::move(aborted).error());
-  return reason;
+  return {};
 }
 
 Error KafkaProducer::give_up(Error reason) {
@@ -261,6 +257,7 @@ Error KafkaProducer::give_up(Error reason) {
 }
 
 Error KafkaProducer::failure_error(Error otherwise) {
+  rd_kafka_poll(client_->handle(), 0);  // a commit may fail before the reports of why are served
   if (!failure_) return otherwise;
   const Failure& failure = *failure_;
   const std::string what = fmt::format("a record for topic '{}' partition {} with {} bytes",

@@ -56,6 +56,9 @@ class KafkaProducer final : public Producer {
   Result<Target*> target(std::string_view topic);
   Result<KafkaMembership> membership() const;
 
+  /// Again where nothing happened and it may work: after an aborted transaction librdkafka 2.0.2
+  /// counts on from sequence numbers that the broker has not seen, and only then mends itself.
+  Result<void> attempt(std::span<const Publication> publications);
   /// One attempt. `retry` is set when nothing happened and it may work the next time.
   Result<void> transact(std::span<const Publication> publications, bool& retry);
   Result<void> publish_at_least_once(std::span<const Publication> publications);
@@ -65,7 +68,7 @@ class KafkaProducer final : public Producer {
   /// Calls until it is done, or was told to stop. The last error: of which kind it was.
   template <typename Call>
   Result<void> until_done(std::string_view what, Call call);
-  Result<void> abort(Error reason);
+  Result<void> abort();
   Error failure_error(Error otherwise);
   Error give_up(Error reason);
   std::string name() const;

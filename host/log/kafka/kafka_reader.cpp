@@ -10,9 +10,6 @@
 namespace weir::host {
 namespace {
 
-/// A queue below this is low, whatever librdkafka's limit is in messages of this size.
-constexpr std::size_t queued_bytes_low = std::size_t{2} << 20;
-
 MaybeBytes bytes_of(const void* data, std::size_t size) {
   if (data == nullptr) return std::nullopt;
   return std::string_view(static_cast<const char*>(data), size);
@@ -163,8 +160,8 @@ void KafkaReader::look_at_queue() {
     message_bytes_ = bytes / window_.size() + 1;
   }
   const std::size_t length = rd_kafka_queue_length(lane_.queue.get());
-  const bool is_low = static_cast<std::int64_t>(length) < consumer_->queued_messages_low() &&
-                      length * message_bytes_ < queued_bytes_low;
+  const bool is_low = length < consumer_->queued_messages_low() &&
+                      length * message_bytes_ < consumer_->queued_bytes_low();
   if (is_low && !is_at_end_) {
     consumer_->lane_is_hungry(lane_);
   } else if (lane_.is_hungry.load(std::memory_order_relaxed)) {
