@@ -42,10 +42,10 @@ std::string json_of(const DeadLetter& letter, bool whole) {
 
 void print_row(const DeadLetter& letter, OutputFormat format) {
   if (format == OutputFormat::json) return print_line(json_of(letter, false));
-  const std::string offset = letter.fact("offset");
+  const bool timer = letter.facts.contains("timer_ms");
   const std::string position =
       fmt::format("{}/{}@{}", letter.fact("topic"), letter.fact("partition"),
-                  offset.empty() ? "timer" : offset);
+                  timer ? "timer" : letter.fact("offset"));
   print_line(fmt::format("{:<10} {:<12} {:<16} {:<24} {:<16} {}", letter.id(), letter.fact("error"),
                          letter.fact("resolver"), position,
                          letter.key ? readable(*letter.key, 40) : "-",
@@ -98,9 +98,9 @@ void print_whole(const DeadLetter& letter) {
   row("id", letter.id());
   row("error", letter.fact("error"));
   row("reason", letter.fact("reason"));
-  const std::string offset = letter.fact("offset");
+  const bool timer = letter.facts.contains("timer_ms");
   row("record", fmt::format("{} partition {} {}", letter.fact("topic"), letter.fact("partition"),
-                            offset.empty() ? "timer" : "offset " + offset));
+                            timer ? "timer" : "offset " + letter.fact("offset")));
   std::int64_t ms = 0;
   const std::string timestamp = letter.fact("timestamp_ms");
   const auto [end, code] =
