@@ -19,7 +19,7 @@ REPOSITORY = pathlib.Path(sys.argv.pop(1)).resolve()
 
 # The tools of the system that the scripts may use as they are.
 SYSTEM = ("basename", "cat", "date", "dirname", "env", "find", "grep", "head", "mkdir", "mktemp",
-          "nproc", "readlink", "rm", "sed", "sh", "sort", "wc", "xargs")
+          "nproc", "readlink", "rm", "sed", "sh", "sort", "tail", "wc", "xargs")
 
 RECORD = '#!/bin/sh\necho "$(basename "$0") $*" >>"$CALLS"\n'
 
@@ -137,11 +137,13 @@ class Scripts(unittest.TestCase):
 
     def test_a_failed_update_still_tries_and_a_failed_install_stops(self):
         self.missing("ccache")
-        self.stub("apt-get", RECORD + "exit 100\n")
+        self.stub("apt-get", RECORD + 'echo "what apt says of $2"; echo "E: and of $2" >&2; exit 100\n')
         status, _, err, calls = self.run_script("build")
         self.assertEqual(status, 1)
         self.assertEqual(len(calls), 2)
         self.assertIn("could not install: ccache", err)
+        self.assertIn("\nE: and of install\n", err)
+        self.assertIn("what apt says of update\n", (self.root / "build/apt.log").read_text())
 
     def test_without_dpkg_it_names_the_packages_and_goes_on(self):
         (self.tools / "dpkg-query").unlink()
