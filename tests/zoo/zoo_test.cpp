@@ -162,7 +162,7 @@ TEST_CASE("zoo: every sample plugin passes every step") {
     CHECK(report.passed());
     CHECK(report.count(CheckStatus::warn) == 0);
   }
-  CHECK(count == 5);
+  CHECK(count == 6);
 }
 
 TEST_CASE("zoo: the lint refuses what it can see with the reason and the file's name") {
