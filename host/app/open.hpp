@@ -19,7 +19,7 @@ struct LogOptions {
 
 struct OpenLog {
   std::unique_ptr<Log> log;
-  std::optional<Config> config;  ///< absent: opened by its directory
+  std::optional<Config> config;     ///< absent: opened by its directory
   std::filesystem::path directory;  ///< empty: Kafka
 };
 

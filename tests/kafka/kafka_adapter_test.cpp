@@ -287,7 +287,7 @@ TEST_CASE("kafka adapter: a slow reader is as fast as its work and its queues st
   MESSAGE("busy for " << busy << " of " << slow.seconds << " s, queue at most "
                       << slow.queued_bytes_max << " B");
   CHECK(slow.records == count);
-  CHECK(busy > 0.7);  // without waking throttled fetches it is below 0.2
+  CHECK(busy > 0.4);  // below 0.2 without waking throttled fetches; on a quiet machine above 0.9
   CHECK(slow.queued_bytes_max > 0);
   CHECK(slow.queued_bytes_max < 3 << 20);  // 1 MiB, and what one fetch may be over it
 }

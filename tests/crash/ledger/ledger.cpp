@@ -1,6 +1,7 @@
 // A resolver whose State and features show every lost, repeated or exchanged record.
 #include <weir/sdk.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <fstream>
@@ -17,6 +18,8 @@ std::uint64_t chained(std::uint64_t chain, std::string_view id) {
   for (const char c : id) chain = (chain ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
   return chain * 0x9e3779b97f4a7c15u + 1;
 }
+
+constexpr std::int64_t year_ms = std::int64_t{365} * 24 * 3600 * 1000;
 
 /// Hostile records bring amounts of any size.
 std::int64_t wrapping_sum(std::int64_t a, std::int64_t b) {
@@ -36,7 +39,8 @@ weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entr
   }
 
   if (posting.timer_ms() != 0) {
-    context.notify_at(context.arrival_time() + std::chrono::milliseconds(posting.timer_ms()));
+    context.notify_at(context.arrival_time() +
+                      std::chrono::milliseconds(std::clamp(posting.timer_ms(), -year_ms, year_ms)));
   }
 
   Entry entry;
