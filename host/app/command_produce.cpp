@@ -7,6 +7,7 @@
 #include <cerrno>
 #include <chrono>
 #include <cstring>
+#include <map>
 #include <thread>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "app/record_line.hpp"
 #include "base/clock.hpp"
 #include "base/limits.hpp"
+#include "config/suggest.hpp"
 #include "log/partitioner.hpp"
 
 namespace weir::host {
@@ -45,17 +47,19 @@ class InputFile {
   int fd_;
 };
 
-/// How many partitions a topic that has to be made gets.
-std::int32_t partitions_for(const ProduceOptions& options, const std::optional<Config>& config) {
-  if (options.partitions > 0) return options.partitions;
-  if (!config) return 1;
-  for (const auto& [name, source] : config->app().sources()) {
-    if (source.topic() == options.topic) return static_cast<std::int32_t>(source.partitions());
+using Topics = std::map<std::string, std::int32_t>;
+
+/// The topics of the app's sources and sinks, and how many partitions one gets when it is made.
+Topics topics_of(const config::v1::App& app) {
+  Topics topics;
+  for (const auto& [name, sink] : app.sinks()) {
+    if (sink.topic().empty()) continue;
+    topics[sink.topic()] = static_cast<std::int32_t>(sink.partitions());
   }
-  for (const auto& [name, sink] : config->app().sinks()) {
-    if (sink.topic() == options.topic) return static_cast<std::int32_t>(sink.partitions());
+  for (const auto& [name, source] : app.sources()) {
+    topics[source.topic()] = static_cast<std::int32_t>(source.partitions());
   }
-  return 1;
+  return topics;
 }
 
 Result<TopicInfo> open_topic(const OpenLog& opened, const ProduceOptions& options) {
@@ -63,7 +67,17 @@ Result<TopicInfo> open_topic(const OpenLog& opened, const ProduceOptions& option
   if (found && (options.partitions == 0 || options.partitions == found->partition_count)) {
     return *found;
   }
-  WEIR_CHECK(opened.log->create_topic(options.topic, partitions_for(options, opened.config)));
+  const Topics topics = opened.config ? topics_of(opened.config->app()) : Topics{};
+  const auto known = topics.find(options.topic);
+  const std::int32_t partitions = known != topics.end() ? known->second : 1;
+  WEIR_CHECK(opened.log->create_topic(options.topic,
+                                      options.partitions > 0 ? options.partitions : partitions));
+  if (opened.config && known == topics.end()) {
+    std::vector<std::string> names;
+    for (const auto& [topic, count] : topics) names.push_back(topic);
+    say("made topic {}, which app {} neither reads nor writes; {}", options.topic,
+        opened.config->app().app(), suggestion(options.topic, names, "its topics"));
+  }
   return find_topic(*opened.log, options.topic);
 }
 

@@ -58,6 +58,32 @@ TEST_CASE("records: what consume prints is what produce was given") {
   CHECK(consumed.out == lines);
 }
 
+TEST_CASE("records: a topic that is made although the app has no use for it is named") {
+  const test::TempDir directory;
+  const std::string app = directory / "app.yaml";
+  std::ofstream(app) << R"(
+app: shop
+plugins: [none.so]
+sources:
+  visits: {topic: visits, partitions: 3}
+resolvers:
+  count: {use: none/count, from: visits, to: {"*": features}}
+sinks:
+  features: {topic: features}
+)";
+  const auto produce = [&](const std::string& topic) {
+    return run_weir({"produce", topic, "-c", app}, "{\"key\":\"a\"}\n").err;
+  };
+
+  CHECK(produce("vists").starts_with(
+      "made topic vists, which app shop neither reads nor writes; did you mean \"visits\"?\n"
+      "1 record appended to vists (1 partition)"));
+  CHECK(produce("vists").starts_with("1 record appended to vists"));
+  CHECK(produce("other").starts_with(
+      "made topic other, which app shop neither reads nor writes; its topics: features, visits\n"));
+  CHECK(produce("visits").starts_with("1 record appended to visits (3 partitions)"));
+}
+
 TEST_CASE("records: raw lines are values and keys come from a field") {
   const LogDirectory log;
 

@@ -70,7 +70,7 @@ class Scripts(unittest.TestCase):
     def test_alone_it_lists_every_command(self):
         status, out, err, calls = self.run_script()
         self.assertEqual((status, err, calls), (0, "", []))
-        for command in ("demo", "test", "build", "kafka", "bench", "asan", "tsan", "format", "tidy",
+        for command in ("demo", "test", "build", "install", "kafka", "bench", "asan", "tsan", "format", "tidy",
                         "model", "fuzz", "clean", "help"):
             self.assertIn(f"\n  {command} ", out)
         self.assertEqual(self.run_script("help")[1], out)
@@ -237,6 +237,18 @@ class Scripts(unittest.TestCase):
         self.missing("maven")
         self.assertIn("maven", self.run_script("kafka", "start")[3][1])
         self.assertEqual(len(self.run_script("kafka", "stop")[3]), 1)
+
+    def test_install_builds_and_installs_what_authors_need(self):
+        built = ["cmake --preset release",
+                 "cmake --build --preset release --target weir weir_test_driver"]
+        for given, prefix in (("weir", self.directory / "weir"), ("/opt/my weir", "/opt/my weir")):
+            calls = self.run_script("install", given, cwd=self.directory)[3]
+            self.assertEqual(calls, built + [
+                f"cmake --install build/release --prefix {prefix} --component {component}"
+                for component in ("host", "sdk", "test-driver")])
+        status, _, err, calls = self.run_script("install")
+        self.assertEqual((status, calls), (1, []))
+        self.assertIn("the directory to install into", err)
 
     def test_clean_removes_the_builds_only(self):
         (self.root / "build/release").mkdir(parents=True)
