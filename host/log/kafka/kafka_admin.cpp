@@ -123,8 +123,10 @@ Result<KafkaMetadata> KafkaAdmin::metadata(const char* topic) {
     context_->health.good();
     return KafkaMetadata(answer);
   }
+  rd_kafka_poll(client_->handle(), 0);  // lets the client tell what kept it from a broker
+  const rd_kafka_resp_err_t cause = context_->health.cause();
   const std::string what = topic == nullptr ? "topics" : fmt::format("topic '{}'", topic);
-  return kafka_error(code,
+  return kafka_error(is_kept_out(cause) ? cause : code,
                      fmt::format("no broker of {} told about {}", context_->options.brokers, what),
                      context_->health.trouble().value_or(""));
 }

@@ -25,8 +25,11 @@ void on_log(const rd_kafka_t* handle, int level, const char* facility, const cha
 void on_error(rd_kafka_t*, int code, const char* reason, void* opaque) {
   const auto error_code = static_cast<rd_kafka_resp_err_t>(code);
   KafkaHealth& health = context_of(opaque).health;
-  health.bad(fmt::format("{}: {}", rd_kafka_err2str(error_code), reason));
-  if (error_code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) health.unreachable();
+  if (error_code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+    health.unreachable();
+    if (health.trouble()) return;  // what is wrong with one of them says more
+  }
+  health.bad(fmt::format("{}: {}", rd_kafka_err2str(error_code), reason), error_code);
 }
 
 }  // namespace
@@ -46,9 +49,10 @@ void KafkaSignal::wait(std::chrono::milliseconds timeout) {
   seen = change_count_;
 }
 
-void KafkaHealth::bad(std::string text) {
+void KafkaHealth::bad(std::string text, rd_kafka_resp_err_t cause) {
   const std::lock_guard lock(mutex_);
   text_ = std::move(text);
+  cause_ = cause;
   is_bad_.store(true, std::memory_order_relaxed);
 }
 
@@ -62,6 +66,11 @@ std::optional<std::string> KafkaHealth::trouble() const {
   const std::lock_guard lock(mutex_);
   if (!is_bad_.load(std::memory_order_relaxed)) return std::nullopt;
   return text_;
+}
+
+rd_kafka_resp_err_t KafkaHealth::cause() const {
+  const std::lock_guard lock(mutex_);
+  return is_bad_.load(std::memory_order_relaxed) ? cause_ : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 KafkaClient::KafkaClient(std::shared_ptr<KafkaContext> context, Callbacks callbacks)

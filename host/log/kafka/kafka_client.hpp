@@ -37,11 +37,13 @@ class KafkaSignal {
 /// What keeps the log from working at the moment, in words. [any]
 class KafkaHealth {
  public:
-  void bad(std::string text);
+  void bad(std::string text, rd_kafka_resp_err_t cause = RD_KAFKA_RESP_ERR_NO_ERROR);
   void good() {
     if (is_bad_.load(std::memory_order_relaxed)) clear();
   }
   std::optional<std::string> trouble() const;
+  /// librdkafka's own word for the trouble, where it is librdkafka that has it.
+  rd_kafka_resp_err_t cause() const;
   /// Nothing has worked since no broker could be reached.
   bool is_unreachable() const { return is_unreachable_.load(std::memory_order_relaxed); }
   void unreachable() { is_unreachable_.store(true, std::memory_order_relaxed); }
@@ -52,7 +54,8 @@ class KafkaHealth {
   std::atomic<bool> is_bad_{false};
   std::atomic<bool> is_unreachable_{false};
   mutable std::mutex mutex_;
-  std::string text_;  // guarded by mutex_
+  std::string text_;                                        // guarded by mutex_
+  rd_kafka_resp_err_t cause_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // guarded by mutex_
 };
 
 /// What all clients of one log share; lives as long as the last of them.

@@ -15,10 +15,6 @@ Meaning meaning_of(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR__TIMED_OUT:
     case RD_KAFKA_RESP_ERR__RESOLVE:
       return {Errc::unavailable, "see that log.kafka.brokers is right and the broker runs"};
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR__SSL:
-      return {Errc::unavailable, "see the security properties of log.kafka"};
     case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
     case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
@@ -35,6 +31,9 @@ Meaning meaning_of(rd_kafka_resp_err_t code) {
     case RD_KAFKA_RESP_ERR__INVALID_ARG:
       return {Errc::invalid, {}};
     default:
+      if (is_kept_out(code)) {
+        return {Errc::unavailable, "see the security properties of log.kafka"};
+      }
       if (is_fenced(code)) return {Errc::refused, "another host of this app has taken over"};
       if (is_transient(code)) return {Errc::unavailable, {}};
       return {Errc::io, {}};
@@ -50,6 +49,11 @@ Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_v
     out.message += fmt::format(" ({})", detail);
   if (!meaning.way_out.empty()) out.message += fmt::format("; {}", meaning.way_out);
   return out;
+}
+
+bool is_kept_out(rd_kafka_resp_err_t code) {
+  return code == RD_KAFKA_RESP_ERR__AUTHENTICATION || code == RD_KAFKA_RESP_ERR__SSL ||
+         code == RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED;
 }
 
 bool is_fenced(rd_kafka_resp_err_t code) {

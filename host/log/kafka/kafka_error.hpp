@@ -11,6 +11,9 @@ namespace weir::host {
 /// What librdkafka or a broker said, as an error of ours: `what` failed, why, what to do.
 Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view detail = {});
 
+/// The security properties and the broker's do not fit together.
+bool is_kept_out(rd_kafka_resp_err_t code);
+
 /// A newer producer of the same id, or a newer member of the same name, has taken over.
 bool is_fenced(rd_kafka_resp_err_t code);
 
