@@ -1,5 +1,8 @@
 #!/bin/sh
-# The demo behind `./dev demo`: demo.sh BUILD DIRECTORY [--format json]
+# The demo behind `./dev demo`: demo.sh BUILD DIRECTORY [--kafka SERVERS] [--format json]
+#
+# With --kafka the records and features go through the Kafka at SERVERS; without, through Weir's own
+# log.
 #
 # Makes DIRECTORY anew with the app in it, replays the week of earthquakes through the host and
 # shows what became of it. On a terminal the replay takes DEMO_SECONDS (15) and the table fills before
@@ -10,9 +13,15 @@ set -eu
 here=$(dirname -- "$0")
 build=$1
 directory=$2
+shift 2
+kafka=
+if [ "${1-}" = --kafka ]; then
+  kafka=$2
+  shift 2
+fi
 format=text
-if [ "${3-}" = --format ]; then
-  format=$4
+if [ "${1-}" = --format ]; then
+  format=$2
 fi
 weir=$build/weir
 app=$directory/earthquakes.yaml
@@ -27,6 +36,12 @@ table() { python3 "$here/table.py" --weir "$weir" --app "$app" "$@"; }
 rm -rf -- "$directory"
 mkdir -p -- "$directory"
 cp -- "$here/earthquakes.yaml" "$build/plugins/earthquakes/earthquakes.so" "$directory"
+
+if [ -n "$kafka" ]; then
+  sed "s/^log:.*/log: {kafka: {brokers: [$kafka]}}/" "$here/earthquakes.yaml" >"$app"
+  # A host waits for no topic: it wants its sources' there.
+  "$weir" produce earthquakes -c "$app" </dev/null
+fi
 
 if [ -t 1 ] && [ "$format" = text ]; then
   say "A week of earthquakes in $replay_seconds seconds: $records records from 12 seismic networks."
@@ -56,6 +71,15 @@ fi
 say ''
 say "The State of one key, read back from LMDB (weir state get us -c $app):"
 "$weir" state get us -c "$app" | python3 -m json.tool --no-ensure-ascii
+
+if [ -n "$kafka" ]; then
+  say ''
+  say "What came out, read back from Kafka (weir consume earthquake-summaries -c $app):"
+  "$weir" consume earthquake-summaries -c "$app" >"$directory/summaries.jsonl"
+  tail -n 3 "$directory/summaries.jsonl"
+  say "and $(wc -l <"$directory/summaries.jsonl") lines in all in $directory/summaries.jsonl"
+  exit 0
+fi
 
 # Quotes only where a shell needs them, so that the lines can be copied.
 shown() {

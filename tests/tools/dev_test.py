@@ -70,8 +70,8 @@ class Scripts(unittest.TestCase):
     def test_alone_it_lists_every_command(self):
         status, out, err, calls = self.run_script()
         self.assertEqual((status, err, calls), (0, "", []))
-        for command in ("demo", "test", "build", "install", "kafka", "bench", "asan", "tsan", "format", "tidy",
-                        "model", "fuzz", "clean", "help"):
+        for command in ("demo", "test", "build", "install", "kafka", "soak", "bench", "asan", "tsan",
+                        "format", "tidy", "model", "fuzz", "clean", "help"):
             self.assertIn(f"\n  {command} ", out)
         self.assertEqual(self.run_script("help")[1], out)
         self.assertEqual(self.run_script("--help")[1], out)
@@ -223,6 +223,31 @@ class Scripts(unittest.TestCase):
                          ["cmake --preset release",
                           "cmake --build --preset release --target weir earthquakes",
                           "demo build/release build/demo"])
+
+    def test_demo_on_kafka_starts_a_broker_and_ends_it_however_the_demo_ends(self):
+        demo = self.root / "plugins/earthquakes/demo.sh"
+        self.stub("python3", RECORD + 'case "$*" in *" start "*) echo host:1;; esac\n')
+        for status in (0, 3):
+            demo.write_text(f'echo "demo $*" >>"$CALLS"\nexit {status}\n')
+            found, _, _, calls = self.run_script("demo", "--kafka")
+            self.assertEqual(found, status)
+            self.assertEqual(calls[2:],
+                             ["python3 tests/kafka/broker.py start --fresh --directory build/demo-kafka",
+                              "demo build/release build/demo --kafka host:1",
+                              "python3 tests/kafka/broker.py stop --directory build/demo-kafka"])
+        self.stub("python3", RECORD + 'case "$*" in *" start "*) exit 1;; esac\n')
+        found, _, _, calls = self.run_script("demo", "--kafka")
+        self.assertEqual((found, calls[-1].split()[2]), (1, "stop"))
+        status, _, err, _ = self.run_script("demo", "--kafak")
+        self.assertEqual(status, 1)
+        self.assertIn("nothing or --kafka, not '--kafak'", err)
+
+    def test_soak_builds_what_it_needs(self):
+        self.stub("python3", RECORD)
+        self.assertEqual(self.run_script("soak")[3][1:],
+                         ["cmake --build --preset release --target weir ledger kafka_feeder",
+                          "python3 tests/kafka/kill_test.py build/release/weir "
+                          "build/release/tests/crash build/release/tests/kafka/kafka_feeder --soak"])
 
     def test_kafka_runs_the_script_where_the_caller_stands(self):
         script = self.root / "tests/kafka/broker.py"

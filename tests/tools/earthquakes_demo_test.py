@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """The demo shows the numbers that an independent program computes from the same records.
 
-    earthquakes_demo_test.py REPOSITORY BUILD
+    earthquakes_demo_test.py REPOSITORY BUILD Demo      through Weir's own log
+    earthquakes_demo_test.py REPOSITORY BUILD OnKafka   through a real Kafka
 """
 
 import json
@@ -43,7 +44,7 @@ def rows(text):
     return found
 
 
-class Demo(unittest.TestCase):
+class Shared:
     def setUp(self):
         directory = tempfile.TemporaryDirectory(prefix="weir demo ")
         self.addCleanup(directory.cleanup)
@@ -78,24 +79,9 @@ class Demo(unittest.TestCase):
         text, _ = self.demo()
         self.check_table(text)
         # What follows the table is the State of one network, as JSON.
-        state = json.loads(text[text.index("{"):])
+        state, _ = json.JSONDecoder().raw_decode(text[text.index("{"):])
         self.assertEqual(int(state["events"]), EXPECTED["us"]["events"])
         self.assertEqual(state["strongest"]["mag"], EXPECTED["us"]["strongest"]["mag"])
-
-    def test_the_commands_to_go_on_with_work(self):
-        _, talk = self.demo()
-        lines = talk[talk.index("Go on with:"):].splitlines()
-        commands = [line.strip() for line in lines if re.match("  [^ #]", line)]
-        self.assertGreater(len(commands), 3)
-        for command in commands:
-            done = subprocess.run(command, shell=True, text=True, capture_output=True, timeout=60,
-                                  check=False)
-            self.assertEqual(done.returncode, 0, (command, done.stderr))
-        # The last two of them were the week once more.
-        state = json.loads(subprocess.run(
-            [BUILD / "weir", "state", "get", "us", "-c", self.directory / "earthquakes.yaml"],
-            text=True, capture_output=True, timeout=60, check=True).stdout)
-        self.assertEqual(int(state["events"]), 2 * EXPECTED["us"]["events"])
 
     def test_on_a_terminal_the_table_fills_and_ends_the_same(self):
         main, terminal = pty.openpty()
@@ -120,6 +106,49 @@ class Demo(unittest.TestCase):
         self.assertEqual(counts, sorted(counts))
         self.assertEqual(counts[-1], EXPECTED["total"]["events"])
         self.check_table(frames[-1])
+
+
+class Demo(Shared, unittest.TestCase):
+    def test_the_commands_to_go_on_with_work(self):
+        _, talk = self.demo()
+        lines = talk[talk.index("Go on with:"):].splitlines()
+        commands = [line.strip() for line in lines if re.match("  [^ #]", line)]
+        self.assertGreater(len(commands), 3)
+        for command in commands:
+            done = subprocess.run(command, shell=True, text=True, capture_output=True, timeout=60,
+                                  check=False)
+            self.assertEqual(done.returncode, 0, (command, done.stderr))
+        # The last two of them were the week once more.
+        state = json.loads(subprocess.run(
+            [BUILD / "weir", "state", "get", "us", "-c", self.directory / "earthquakes.yaml"],
+            text=True, capture_output=True, timeout=60, check=True).stdout)
+        self.assertEqual(int(state["events"]), 2 * EXPECTED["us"]["events"])
+
+
+class OnKafka(Shared, unittest.TestCase):
+    def setUp(self):
+        super().setUp()
+        sys.path.insert(0, str(REPOSITORY / "tests/kafka"))
+        import broker  # what it needs is not there for those who test without Kafka
+
+        self.cluster = broker.Cluster(self.directory.parent / "kafka")
+        self.addCleanup(self.cluster.stop)
+        self.cluster.start()
+
+    def command(self, *options):
+        return super().command("--kafka", self.cluster.bootstrap(), *options)
+
+    def test_the_features_in_the_topic_end_with_the_same_numbers(self):
+        self.demo()
+        lines = (self.directory / "summaries.jsonl").read_text().splitlines()
+        self.assertEqual(len(lines), EXPECTED["total"]["events"])
+        last = {record["key"]: record["value"] for record in map(json.loads, lines)}
+        self.assertEqual(sorted(last), sorted(set(EXPECTED) - {"total"}))
+        for net, value in last.items():
+            self.assertEqual(int(value["events"]), EXPECTED[net]["events"], net)
+            self.assertEqual(int(value.get("late", 0)), EXPECTED[net]["late"], net)
+            self.assertEqual(int(value.get("lateMeanMs", 0)), EXPECTED[net]["late_mean_ms"], net)
+            self.assertEqual(value["strongest"]["mag"], EXPECTED[net]["strongest"]["mag"], net)
 
 
 if __name__ == "__main__":
