@@ -16,7 +16,7 @@ import kafka_app  # noqa: E402 (after the line above, on purpose)
 import harness  # noqa: E402
 import judges  # noqa: E402
 from broker import Cluster  # noqa: E402
-from kafka_app import PARTITIONS, Feeder, PacedFeeder, check_input, create_topics  # noqa: E402
+from kafka_app import PARTITIONS, Feeder, PacedFeeder, check_input, create_topic  # noqa: E402
 from ledger_checks import Failure  # noqa: E402
 from ledger_input import Input  # noqa: E402
 
@@ -29,14 +29,16 @@ class Tools(unittest.TestCase):
         cls.cluster = Cluster(f"{holder.name}/kafka")
         cls.addClassCleanup(cls.cluster.stop)
         cls.cluster.start()
-        create_topics(cls.cluster, postings=PARTITIONS, texts=2)
+        create_topic(cls.cluster, "postings", PARTITIONS)
+        create_topic(cls.cluster, "texts", 2)
 
     def read(self, topic, **options):
         return judges.kcat(self.cluster.bootstrap(), topic, **options)
 
     def test_what_is_fed_is_what_is_read(self):
         source = Input(harness.seeded(), PARTITIONS)
-        feeder = PacedFeeder(self.cluster.bootstrap(), source, pause_seconds=0.001)
+        feeder = PacedFeeder(Feeder(self.cluster.bootstrap(), "postings"), source,
+                             pause_seconds=0.001)
         while feeder.count < 2000:
             time.sleep(0.01)
         with feeder.paused() as applied:

@@ -4,8 +4,9 @@ import json
 import subprocess
 
 READ_SECONDS_MAX = 300
-# The console consumer knows no end; it stops when nothing has come for so long.
-QUIET_MS = 5000
+# The console consumer knows no end; it stops when nothing has come for so long, also at its start.
+# When too little came it is asked again with more patience.
+QUIET_MS = (5_000, 20_000, 60_000)
 
 
 def kcat(bootstrap, topic, partition=None, start=0, isolation="read_committed"):
@@ -31,9 +32,18 @@ def as_bytes(text):
 def console_consumer(cluster, topic, count):
     """[(partition, key, value)] by Kafka's own tool, read_committed; more than `count` are seen too,
     as it reads until nothing comes any more."""
+    for quiet_ms in QUIET_MS:
+        found, said = read_until_quiet(cluster, topic, quiet_ms)
+        if len(found) >= count:
+            return found
+    raise RuntimeError(f"the console consumer read {len(found)} of {count} records of {topic}; it "
+                       f"said:\n{said}")
+
+
+def read_until_quiet(cluster, topic, quiet_ms):
     property_option = "--formatter-property" if cluster.version.startswith("4.") else "--property"
     words = ["--bootstrap-server", cluster.bootstrap(), "--topic", topic, "--from-beginning",
-             "--isolation-level", "read_committed", "--timeout-ms", QUIET_MS]
+             "--isolation-level", "read_committed", "--timeout-ms", quiet_ms]
     for name in ("partition", "key"):
         words += [property_option, f"print.{name}=true"]
     done = subprocess.run(cluster.tool("org.apache.kafka.tools.consumer.ConsoleConsumer", *words),
@@ -43,7 +53,4 @@ def console_consumer(cluster, topic, count):
     for line in done.stdout.splitlines():
         partition, key, value = line.split("\t", 2)
         found.append((int(partition.removeprefix("Partition:")), key, value))
-    if len(found) < count:
-        raise RuntimeError(f"the console consumer read {len(found)} of {count} records of {topic}; it "
-                           f"said:\n{done.stderr}")
-    return found
+    return found, done.stderr

@@ -14,7 +14,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the lines above, on purpose)
 import judges  # noqa: E402
 from harness import App, Ledger, entry_of, partition_of  # noqa: E402
-from ledger_checks import Failure, expect  # noqa: E402
+from ledger_checks import expect  # noqa: E402
 
 FEEDER = None  # set by arguments()
 PARTITIONS = 4
@@ -25,20 +25,21 @@ YAML = """
 app: APP
 log:
   kafka:
-    brokers: "BOOTSTRAP"
-    session_timeout: 2s
+    brokers: [BOOTSTRAP]
+    session_timeout: "${SESSION:-6s}"
 workers: ${WORKERS:-1}
 state:
+  path: "${STATE:-state}"
   map_size: 1GiB
   commit: {interval: "${INTERVAL:-20ms}", bytes: "${BYTES:-64KiB}"}
   live: {count: "${LIVE:-100}"}
 plugins: [PLUGINS/ledger.so]
 sources:
-  postings: {topic: postings, format: json}
+  postings: {topic: APP.postings, format: json}
 resolvers:
   post: {use: ledger/post, from: postings, to: {entries: entries, lines: lines}}
 sinks:
-  entries: {topic: entries, format: json}
+  entries: {topic: APP.entries, format: json}
   lines: {file: "lines-{task}.jsonl"}
 """
 
@@ -51,25 +52,33 @@ def arguments(argv):
     del argv[1:2]
 
 
-def create_topics(cluster, **partitions):
-    for name, count in partitions.items():
-        subprocess.run(cluster.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server",
-                                    cluster.bootstrap(), "--create", "--topic", name,
-                                    "--partitions", count),
-                       check=True, capture_output=True, timeout=ANSWER_SECONDS_MAX)
+def create_topic(cluster, name, partitions):
+    subprocess.run(cluster.tool("org.apache.kafka.tools.TopicCommand", "--bootstrap-server",
+                                cluster.bootstrap(), "--create", "--topic", name, "--partitions",
+                                partitions),
+                   check=True, capture_output=True, timeout=ANSWER_SECONDS_MAX)
 
 
 class KafkaApp(App):
-    """The ledger app over a cluster. Its topics are there from the start."""
+    """The ledger app over a cluster. Its topics bear its name and are there from the start."""
 
-    def __init__(self, cluster, yaml=YAML, name="ledger", directory=None):
+    def __init__(self, cluster, name="ledger", yaml=YAML, directory=None):
         self.name = name
         self.cluster = cluster
         super().__init__(yaml.replace("APP", name).replace("BOOTSTRAP", cluster.bootstrap())
                          .replace("PLUGINS", str(harness.PLUGINS)), directory)
+        for topic, partitions in (("postings", PARTITIONS), ("entries", OUT_PARTITIONS),
+                                  ("deadletters", 1)):
+            create_topic(cluster, self.topic(topic), partitions)
 
-    def read(self, topic, **options):
-        return judges.kcat(self.cluster.bootstrap(), topic, **options)
+    def topic(self, short):
+        return f"{self.name}.{short}"
+
+    def read(self, short, **options):
+        return judges.kcat(self.cluster.bootstrap(), self.topic(short), **options)
+
+    def feeder(self, transactional_id=None):
+        return Feeder(self.cluster.bootstrap(), self.topic("postings"), transactional_id)
 
 
 class Feeder:
@@ -111,14 +120,14 @@ class Feeder:
 class PacedFeeder:
     """Sends records from a thread of its own until it is stopped."""
 
-    def __init__(self, bootstrap, source, chunk=8, pause_seconds=0.004):
+    def __init__(self, feeder, source, chunk=8, pause_seconds=0.004):
         self.input = source
         self.chunk, self.pause_seconds = chunk, pause_seconds
         self.count = 0
         self.lock = threading.Lock()
         self.stopping = threading.Event()
         self.failure = None
-        self.feeder = Feeder(bootstrap, "postings")
+        self.feeder = feeder
         self.thread = threading.Thread(target=self.feed, daemon=True)
         self.thread.start()
 
@@ -169,7 +178,10 @@ class Output:
         self.checked, self.count = 0, {}
 
     def read_states(self):
-        self.states = {key: entry_of(state) for (_, key), state in self.app.states().items()}
+        self.states = {}
+        for (_, key), state in self.app.states().items():
+            state.pop("padding", None)
+            self.states[key] = entry_of(state)
 
     def read_topics(self):
         """From their beginnings, so a check starts over too."""
@@ -181,7 +193,7 @@ class Output:
             expect(partition_of(record["key"].encode(), OUT_PARTITIONS) == record["partition"],
                    f"an entry is in another partition than its key's: {record}")
             self.entries.append(entry)
-        for record in self.app.read(f"{self.app.name}.deadletters"):
+        for record in self.app.read("deadletters"):
             headers = header_map(record)
             expect(headers["weir.reason"] != "", f"a dead letter without reason: {record}")
             where = int(headers["weir.partition"]), int(headers["weir.offset"])
@@ -224,6 +236,3 @@ def check_input(source, records):
     found = ledger_of(records, source.partitions)
     expect(found.entries == source.ledger.entries, "the input topic holds other records than were sent")
     expect(found.dead == source.ledger.dead, "the input topic holds other bad records than were sent")
-
-
-__all__ = ["Failure", "Feeder", "KafkaApp", "Output", "PacedFeeder"]

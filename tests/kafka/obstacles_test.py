@@ -1,0 +1,263 @@
+#!/usr/bin/env python3
+"""What gets in the way of `weir run` on a real Kafka: another producer's open transaction, a host that
+stood still, a second one, a full disk, a broker that is not there. Nothing is lost, nothing comes twice,
+and whoever must stop says why.
+
+    obstacles_test.py PROGRAM PLUGINS FEEDER
+"""
+
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+import kafka_app  # noqa: E402 (after the line above, on purpose)
+import harness  # noqa: E402
+from broker import Cluster  # noqa: E402
+from harness import posting  # noqa: E402
+from kafka_app import PARTITIONS, KafkaApp, Output, PacedFeeder, ledger_of  # noqa: E402
+from ledger_checks import check_all  # noqa: E402
+from ledger_input import Input  # noqa: E402
+
+ARGUMENTS = sys.argv[1:4]
+REFUSED = 77
+ALL_HALTED, IO = 76, 74
+SESSION_SECONDS = 6  # in kafka_app.YAML
+WAIT_SECONDS_MAX = 100
+
+
+def good(number, partition):
+    """A record whose key belongs to the partition."""
+    account = next(name for name in (f"account-{i}" for i in range(1000))
+                   if harness.partition_of(name.encode(), PARTITIONS) == partition)
+    return {"partition": partition, "value": posting(f"r{number}", account, number)}
+
+
+class Case(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        holder = tempfile.TemporaryDirectory(prefix="weir-kafka-")
+        cls.addClassCleanup(holder.cleanup)
+        cls.cluster = Cluster(f"{holder.name}/kafka")
+        cls.addClassCleanup(cls.cluster.stop)
+        cls.cluster.start()
+
+    def app(self, name, **options):
+        app = KafkaApp(self.cluster, name, **options)
+        self.addCleanup(app.close)
+        return app
+
+    def start(self, app, *options, env=None, talk="talk"):
+        """A host whose talk goes to a file."""
+        with open(app.directory / talk, "w", encoding="utf-8") as file:
+            host = app.start("run", "-c", "app.yaml", "--no-progress", *options, env=env, stderr=file)
+        self.addCleanup(host.wait)
+        self.addCleanup(host.kill)
+        return host
+
+    def said(self, app, talk="talk"):
+        return (app.directory / talk).read_text()
+
+    def wait_until(self, condition, what):
+        until = time.monotonic() + WAIT_SECONDS_MAX
+        while not condition():
+            self.assertLess(time.monotonic(), until, f"in vain for {what}")
+            time.sleep(0.05)
+
+    def committed(self, app):
+        """Records in State; 0 where there is none yet."""
+        done = app.call("state", "export", "-c", "app.yaml", expect=None)
+        if done.returncode != 0:
+            return 0
+        output = Output(app)
+        output.read_states()
+        return output.committed()
+
+    def check_output(self, app):
+        """Everything in the input has been worked through, by what kcat reads in it."""
+        output = Output(app)
+        output.read()
+        check_all(ledger_of(app.read("postings")), output)
+
+    def feed(self, app, records, transactional_id=None):
+        feeder = app.feeder(transactional_id)
+        for record in records:
+            feeder.send(record)
+        feeder.order("flush")
+        self.assertEqual(feeder.close(), 0)
+
+
+class OpenTransaction(Case):
+    def test_what_is_open_waits_and_what_is_aborted_never_was(self):
+        app = self.app("open")
+        self.feed(app, [good(n, n % PARTITIONS) for n in range(40)])
+        stranger = app.feeder("stranger")
+        stranger.order("begin")
+        for number in range(100, 120):
+            stranger.send(good(number, 0))
+        stranger.order("flush")
+        self.feed(app, [good(n, n % PARTITIONS) for n in range(200, 240)])
+        stranger.kill()
+
+        host = self.start(app)
+        # Partition 0 stands still at the open transaction: 10 of its records are behind it.
+        self.wait_until(lambda: self.committed(app) == 70, "the records that nothing holds back")
+        time.sleep(1)
+        self.assertEqual(self.committed(app), 70)
+        app.feeder("stranger").close()  # the same id: the broker aborts what was left open
+        self.wait_until(lambda: self.committed(app) == 80, "the records behind the transaction")
+        host.terminate()
+        self.assertEqual(host.wait(), 0, self.said(app))
+        app.run_until_end()
+        self.assertEqual(self.committed(app), 80)
+        self.check_output(app)
+
+    def test_until_end_is_not_held_up_by_a_transaction_at_the_end(self):
+        """The end of a log whose last offsets are no records: an abort's marker, a commit's."""
+        app = self.app("end")
+        for number, end in enumerate(("commit", "abort")):
+            feeder = app.feeder("ends")
+            feeder.order("begin")
+            for partition in range(PARTITIONS):
+                feeder.send(good(number, partition))
+            feeder.order("flush")
+            feeder.order(end)
+            feeder.close()
+            app.run_until_end()
+            self.assertEqual(self.committed(app), PARTITIONS)
+        self.check_output(app)
+
+
+class TwoHosts(Case):
+    def hosts(self, name):
+        """An app whose host has begun, and the feeder that keeps it busy."""
+        app = self.app(name)
+        source = Input(harness.seeded(), PARTITIONS)
+        feeder = PacedFeeder(app.feeder(), source)
+        host = self.start(app, talk="first")
+        # By then each task has made many commits, so all but its last one are published.
+        self.wait_until(lambda: self.committed(app) > 3000, "the first host")
+        return app, feeder, host
+
+    def second(self, app, state):
+        """(exit code, what it said) of a host that must not go on."""
+        host = self.start(app, env={"STATE": state}, talk="second")
+        try:
+            code = host.wait(WAIT_SECONDS_MAX)
+        except subprocess.TimeoutExpired:
+            self.fail(f"the second host runs on; it said:\n{self.said(app, 'second')}")
+        return code, self.said(app, "second")
+
+    def next_start(self, app, before):
+        """A host that goes on. It is refused as long as the other one's session lasts, which had
+        taken over and could not stay."""
+        until = time.monotonic() + WAIT_SECONDS_MAX
+        while True:
+            host = self.start(app, talk="first")
+            self.wait_until(lambda: host.poll() is not None or self.committed(app) > before,
+                            "the next start")
+            if host.poll() is None:
+                return host
+            self.assertEqual(host.returncode, REFUSED, self.said(app, "first"))
+            self.assertIn("another host of app", self.said(app, "first"))
+            self.assertLess(time.monotonic(), until, "it is refused for ever")
+            time.sleep(0.5)
+
+    def finish(self, app, feeder, host):
+        feeder.stop()
+        host.terminate()
+        host.wait()
+        app.run_until_end()
+        self.check_output(app)
+
+    def test_a_second_host_is_refused_by_name(self):
+        app, feeder, host = self.hosts("two")
+        code, said = self.second(app, "state")
+        self.assertEqual(code, REFUSED, said)
+        self.assertIn(f"pid {host.pid}", said)
+        code, said = self.second(app, "elsewhere")
+        self.assertEqual(code, REFUSED, said)
+        before = self.committed(app)
+        self.wait_until(lambda: self.committed(app) > before, "the first host to go on")
+        self.finish(app, feeder, host)
+        self.assertEqual(host.returncode, 0, self.said(app, "first"))
+
+    def test_a_host_that_stood_still_beyond_its_session_does_no_harm(self):
+        app, feeder, host = self.hosts("still")
+        for _ in range(2):
+            host.send_signal(signal.SIGSTOP)
+            time.sleep(SESSION_SECONDS + 2)
+            code, said = self.second(app, "state")
+            self.assertEqual(code, REFUSED, said)
+            self.assertIn(f"pid {host.pid}", said)
+            # It may take the group over, but has not the State that the log's marks speak of.
+            code, said = self.second(app, "elsewhere")
+            self.assertIn(code, (REFUSED, ALL_HALTED), said)
+            shutil.rmtree(app.directory / "elsewhere", ignore_errors=True)
+            host.send_signal(signal.SIGCONT)
+            before = self.committed(app)
+            self.wait_until(lambda: host.poll() is not None or self.committed(app) > before,
+                            "the first host to go on or to end")
+            if host.poll() is not None:
+                self.assertIn(host.returncode, (REFUSED, ALL_HALTED), self.said(app, "first"))
+                host = self.next_start(app, before)
+        self.finish(app, feeder, host)
+
+
+class NoBroker(Case):
+    def test_it_is_named_and_the_exit_code_says_so(self):
+        app = self.app("nobody")
+        app.write((app.directory / "app.yaml").read_text().replace(self.cluster.bootstrap(),
+                                                                   "127.0.0.1:1"))
+        done = app.call("run", "-c", "app.yaml", "--until-end", expect=None)
+        self.assertEqual(done.returncode, 69, done.stderr)
+        self.assertIn("127.0.0.1:1", done.stderr)
+
+
+class FullDisk(Case):
+    """Runs in a mount namespace of its own, where State lies on a disk of 6 MiB."""
+
+    NAME = "FullDisk.test_a_full_disk_halts_and_goes_on_when_there_is_room"
+
+    def test_a_full_disk_halts_and_goes_on_when_there_is_room(self):
+        if os.environ.get("WEIR_OWN_MOUNTS") != "1":
+            own = ["unshare", "--user", "--map-root-user", "--mount"]
+            if shutil.which("unshare") is None or subprocess.run([*own, "true"],
+                                                                 check=False).returncode != 0:
+                self.skipTest("this system lets nobody mount a small disk")
+            done = subprocess.run([*own, sys.executable, __file__, *ARGUMENTS, self.NAME], text=True,
+                                  capture_output=True, env={**os.environ, "WEIR_OWN_MOUNTS": "1"},
+                                  check=False)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            return
+
+        disk = pathlib.Path(tempfile.mkdtemp(prefix="weir-disk-"))
+        self.addCleanup(disk.rmdir)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=6m", "none", disk], check=True)
+        self.addCleanup(subprocess.run, ["umount", disk], check=True)
+        app = self.app("disk", directory=disk)
+        accounts = [name for name in (f"account-{i}" for i in range(400))]
+        records = []
+        for number in range(1200):
+            account = accounts[number % len(accounts)]
+            records.append({"partition": harness.partition_of(account.encode(), PARTITIONS),
+                            "value": posting(f"r{number}", account, number, "pad", 8_000)})
+        self.feed(app, records)
+        for _ in range(2):
+            full = app.run_until_end(expect=None)
+            self.assertIn(full.returncode, (ALL_HALTED, IO), full.stderr)
+            self.assertIn("disk", full.stderr)
+        subprocess.run(["mount", "-o", "remount,size=64m", disk], check=True)
+        app.run_until_end()
+        self.check_output(app)
+
+
+if __name__ == "__main__":
+    kafka_app.arguments(sys.argv)
+    unittest.main(verbosity=2)
