@@ -48,10 +48,14 @@ class Tools(unittest.TestCase):
         self.assertEqual(len(records), source.number)
         self.assertGreater(len(source.ledger.dead), 0)
         check_input(source, records)
-        for damaged in (records[1:], records[:-1], records[:900] + records[901:],
-                        [{**records[0], "payload": records[1]["payload"]}, *records[1:]]):
+        # A record that is skipped leaves no trace, so its loss cannot be seen.
+        seen = [at for at, record in enumerate(records) if "skip" not in (record["payload"] or "")]
+        for at in (seen[0], seen[len(seen) // 2], seen[-1]):
             with self.assertRaises(Failure):
-                check_input(source, damaged)
+                check_input(source, records[:at] + records[at + 1:])
+        changed = {**records[seen[0]], "payload": records[seen[-1]]["payload"]}
+        with self.assertRaises(Failure):
+            check_input(source, records[:seen[0]] + [changed] + records[seen[0] + 1:])
 
     def test_only_committed_transactions_are_read(self):
         def send(feeder, *values):
