@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <array>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -36,6 +38,42 @@ std::string excerpt(std::string_view line, int number, int column) {
   return fmt::format("{:>6} | {}\n{:>6} | {:>{}}\n", number, shown, "", "^", indent + 1);
 }
 
+/// Words of keys whose values are nobody's business, whatever is wrong on their lines; as
+/// sensitive_words in app.proto.
+constexpr std::array<std::string_view, 5> sensitive_words = {"password", "secret", "token",
+                                                             "key.pem", "oauthbearer.config"};
+
+void collect_secrets(const Node& node, std::vector<const Node*>& secrets) {
+  for (const Node& item : node.items) collect_secrets(item, secrets);
+  for (const Entry& entry : node.entries) {
+    const bool is_secret = std::any_of(
+        sensitive_words.begin(), sensitive_words.end(),
+        [&](std::string_view word) { return entry.key.find(word) != std::string::npos; });
+    if (is_secret && entry.value.kind == Node::Kind::scalar) secrets.push_back(&entry.value);
+    collect_secrets(entry.value, secrets);
+  }
+}
+
+/// The line with `*` for every character of a secret that stands in it.
+std::string masked_line(const Document& document, const std::vector<const Node*>& secrets,
+                        int number) {
+  std::string line(document.line(number));
+  for (const Node* secret : secrets) {
+    if (number < secret->at.line) continue;
+    std::string_view rest = secret->text;  // a block of text has several lines
+    while (!rest.empty()) {
+      const std::string_view piece = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(piece.size() + 1, rest.size()));
+      if (piece.empty()) continue;
+      const bool is_first = number == secret->at.line;
+      const auto from = is_first ? static_cast<std::size_t>(secret->at.column) - 1 : 0;
+      const std::size_t found = line.find(piece, from);
+      if (found != std::string::npos) line.replace(found, piece.size(), piece.size(), '*');
+    }
+  }
+  return line;
+}
+
 }  // namespace
 
 std::string render_findings(const Document& document, const std::vector<Finding>& findings) {
@@ -43,6 +81,8 @@ std::string render_findings(const Document& document, const std::vector<Finding>
   std::stable_sort(sorted.begin(), sorted.end(), [](const Finding& a, const Finding& b) {
     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
   });
+  std::vector<const Node*> secrets;
+  collect_secrets(document.root, secrets);
   std::string out;
   std::size_t shown = 0;
   std::size_t errors = 0;
@@ -54,7 +94,7 @@ std::string render_findings(const Document& document, const std::vector<Finding>
     if (finding.line > 0) {
       out += fmt::format("{}:{}:{}: {}: {}\n", document.name, finding.line, finding.column, kind,
                          finding.message);
-      out += excerpt(document.line(finding.line), finding.line, finding.column);
+      out += excerpt(masked_line(document, secrets, finding.line), finding.line, finding.column);
     } else {
       out += fmt::format("{}: {}: {}\n", document.name, kind, finding.message);
     }
