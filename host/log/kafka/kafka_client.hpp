@@ -84,6 +84,7 @@ class KafkaClient {
 
   rd_kafka_t* handle() const { return handle_.get(); }
   KafkaContext& context() const { return *context_; }
+  const std::shared_ptr<KafkaContext>& shared_context() const { return context_; }
 
   /// Why nothing works with this client any more; absent: it works. [any]
   std::optional<Error> fatal() const;

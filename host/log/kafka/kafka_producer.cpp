@@ -59,12 +59,15 @@ std::vector<Mark> all_marks(std::span<const Publication> publications) {
 KafkaProducer::KafkaProducer(std::shared_ptr<KafkaAdmin> admin, Options options)
     : admin_(std::move(admin)), options_(std::move(options)) {}
 
-KafkaProducer::~KafkaProducer() {
+KafkaProducer::~KafkaProducer() { close(); }
+
+void KafkaProducer::close() {
   // What is still queued belongs to nothing that was promised.
   if (client_ != nullptr) {
     rd_kafka_purge(client_->handle(), RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
   }
   targets_.clear();
+  client_.reset();
 }
 
 Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(std::shared_ptr<KafkaContext> context,
@@ -155,7 +158,7 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
         "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); });
     if (done) return {};
   }
-  if (next_ == Next::give_up) return give_up(std::move(done).error());
+  if (next_ == Next::give_up || next_ == Next::again) return give_up(std::move(done).error());
   const bool is_hopeless =
       next_ == Next::go_on || is_fenced(last_code_) || done.error().code == Errc::refused;
   const Error reason = failure_error(std::move(done).error());
@@ -213,8 +216,13 @@ Result<KafkaMembership> KafkaProducer::membership() const {
 
 template <typename Call>
 Result<void> KafkaProducer::until_done(std::string_view what, Call call) {
-  const auto deadline =
-      std::chrono::steady_clock::now() + client_->context().options.patience + transaction_timeout;
+  return until_done(what, client_->context().options.patience + transaction_timeout, call);
+}
+
+template <typename Call>
+Result<void> KafkaProducer::until_done(std::string_view what, std::chrono::milliseconds patience,
+                                       Call call) {
+  const auto deadline = std::chrono::steady_clock::now() + patience;
   while (true) {
     const KafkaFault fault = call();
     next_ = Next::go_on;
@@ -234,17 +242,26 @@ Result<void> KafkaProducer::until_done(std::string_view what, Call call) {
       client_->context().health.bad(text);
       continue;
     }
-    if (next_ == Next::again) next_ = Next::give_up;
     if (is_fenced(last_code_)) return fenced(options_.group, options_.id);
     return kafka_error(last_code_, fmt::format("{}: {}", name(), what), text);
   }
 }
 
 Result<void> KafkaProducer::abort() {
-  auto aborted = until_done(
-      "an abort", [&] { return KafkaFault(rd_kafka_abort_transaction(client_->handle(), -1)); });
+  constexpr int step_ms = 1000;
+  auto aborted = until_done("an abort", transaction_timeout, [&] {
+    return KafkaFault(rd_kafka_abort_transaction(client_->handle(), step_ms));
+  });
+  // librdkafka 2.0.2 can wait for ever for a producer id that nobody asks for.
+  if (!aborted && next_ == Next::again) aborted = renew();
   if (!aborted) return give_up(std::move(aborted).error());
   return {};
+}
+
+Result<void> KafkaProducer::renew() {
+  auto context = client_->shared_context();
+  close();
+  return start(std::move(context));
 }
 
 Error KafkaProducer::give_up(Error reason) {

@@ -52,6 +52,7 @@ class KafkaProducer final : public Producer {
 
   KafkaProducer(std::shared_ptr<KafkaAdmin> admin, Options options);
   Result<void> start(std::shared_ptr<KafkaContext> context);
+  void close();
   Result<void> check_targets(std::span<const NewRecord> records);
   Result<Target*> target(std::string_view topic);
   Result<KafkaMembership> membership() const;
@@ -65,10 +66,14 @@ class KafkaProducer final : public Producer {
   Result<void> produce(std::span<const NewRecord> records, std::int64_t* offsets);
   Result<void> produce_one(const NewRecord& record, std::int64_t* offset);
   Result<void> send_marks(std::span<const Publication> publications);
-  /// Calls until it is done, or was told to stop. The last error: of which kind it was.
+  /// Calls until it is done, was told to stop, or (Next::again) patience is over.
+  template <typename Call>
+  Result<void> until_done(std::string_view what, std::chrono::milliseconds patience, Call call);
   template <typename Call>
   Result<void> until_done(std::string_view what, Call call);
   Result<void> abort();
+  /// Another client in place of one that does not answer; it ends what that had open.
+  Result<void> renew();
   Error failure_error(Error otherwise);
   Error give_up(Error reason);
   std::string name() const;
