@@ -2,6 +2,7 @@
 
 #include <fmt/ranges.h>
 
+#include "base/counted.hpp"
 #include "log/embedded_log.hpp"
 #include "log/kafka/kafka_log.hpp"
 
@@ -92,7 +93,7 @@ Result<TopicInfo> ensure_topic(const Config& config, Log& log, Logger& logger,
     }
   }
   WEIR_CHECK(log.create_topic(topic, static_cast<std::int32_t>(partitions)));
-  logger.info("log", "made topic {} with {} partitions", topic, partitions);
+  logger.info("log", "made topic {} with {}", topic, counted(partitions, "partition"));
   WEIR_TRY(const auto made, log.topic(topic));
   if (!made) return error(Errc::unavailable, "topic {} was made and is gone again", topic);
   return *made;

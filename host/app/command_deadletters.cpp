@@ -9,6 +9,7 @@
 #include "app/dead_letters.hpp"
 #include "app/output.hpp"
 #include "app/record_line.hpp"
+#include "base/counted.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
 
@@ -87,7 +88,7 @@ Result<ExitCode> list(const DeadLettersOptions& options) {
     return {};
   }));
   print_newest();
-  say("{} dead letter{} in {}", count, count == 1 ? "" : "s", letters.topic());
+  say("{} in {}", counted(count, "dead letter"), letters.topic());
   return ExitCode::ok;
 }
 

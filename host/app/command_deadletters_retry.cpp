@@ -8,6 +8,7 @@
 #include "app/command_deadletters.hpp"
 #include "app/dead_letters.hpp"
 #include "app/output.hpp"
+#include "base/counted.hpp"
 #include "config/suggest.hpp"
 #include "task/retry_log.hpp"
 
@@ -171,7 +172,7 @@ Result<ExitCode> retry(const RetryOptions& options) {
                            : options.dry_run ? "would be sent"
                                              : "sent"));
   }
-  say("{} dead letter{} {}", chosen.size(), chosen.size() == 1 ? "" : "s",
+  say("{} {}", counted(chosen.size(), "dead letter"),
       options.dry_run ? "would be sent back" : "sent back");
   return ExitCode::ok;
 }

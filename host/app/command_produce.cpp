@@ -15,6 +15,7 @@
 #include "app/output.hpp"
 #include "app/record_line.hpp"
 #include "base/clock.hpp"
+#include "base/counted.hpp"
 #include "base/limits.hpp"
 #include "config/suggest.hpp"
 #include "log/partitioner.hpp"
@@ -126,9 +127,9 @@ class Producing {
 
   Error at_line(const Error& why) const {
     const std::string file = options_.file.empty() ? "stdin" : options_.file.string();
-    return error(why.code, "{}:{}: {}; {} record{} of the lines before it {} in {}", file,
-                 line_number_, why.message, appended_, appended_ == 1 ? "" : "s",
-                 appended_ == 1 ? "is" : "are", topic_.name);
+    return error(why.code, "{}:{}: {}; {} of the lines before it {} in {}", file, line_number_,
+                 why.message, counted(appended_, "record"), appended_ == 1 ? "is" : "are",
+                 topic_.name);
   }
 
   Result<LineRecord> read(std::string_view line) {
@@ -213,9 +214,8 @@ Result<void> produce(const ProduceOptions& options) {
   WEIR_TRY(TopicInfo topic, open_topic(opened, options));
   Producing producing(*opened.log, options, std::move(topic));
   WEIR_CHECK(producing.run(input.fd()));
-  say("{} record{} appended to {} ({} partition{}) in {:.1f} s", producing.appended(),
-      producing.appended() == 1 ? "" : "s", producing.topic().name,
-      producing.topic().partition_count, producing.topic().partition_count == 1 ? "" : "s",
+  say("{} appended to {} ({}) in {:.1f} s", counted(producing.appended(), "record"),
+      producing.topic().name, counted(producing.topic().partition_count, "partition"),
       producing.seconds());
   return {};
 }

@@ -13,6 +13,7 @@
 #include "app/output.hpp"
 #include "app/progress.hpp"
 #include "app/stop_signal.hpp"
+#include "base/counted.hpp"
 #include "config/config.hpp"
 
 namespace weir::host {
@@ -62,10 +63,10 @@ void log_summary(Logger& logger, const Counters& counters) {
     aside += fmt::format(", {} {}", counters.set_aside[i], name_of(static_cast<SetAside>(i)));
   }
   const std::string fired =
-      counters.fired == 0 ? "" : fmt::format("{} timers fired, ", counters.fired);
-  logger.info("app", "{} records, {} resolved, {} skipped, {}{} features, {} commits{}",
-              counters.records, counters.resolved, counters.skipped, fired, counters.features,
-              counters.commits, aside);
+      counters.fired == 0 ? "" : counted(counters.fired, "timer") + " fired, ";
+  logger.info("app", "{}, {} resolved, {} skipped, {}{}, {}{}", counted(counters.records, "record"),
+              counters.resolved, counters.skipped, fired, counted(counters.features, "feature"),
+              counted(counters.commits, "commit"), aside);
 }
 
 /// Nobody waits for them, so that nobody believes they have fired.
@@ -117,8 +118,8 @@ ExitCode command_run(const RunOptions& options) {
       {.until_end = options.until_end, .admin = true, .after_step = killer(options.kill_at)}, clock,
       logger);
   if (!app) return fail(app.error());
-  logger.info("app", "app {}: {} tasks, State in {}", config->app().app(), (*app)->tasks().size(),
-              (*app)->state_path().string());
+  logger.info("app", "app {}: {}, State in {}", config->app().app(),
+              counted((*app)->tasks().size(), "task"), (*app)->state_path().string());
 
   ProgressDisplay display(clock, options.until_end, !options.no_progress);
   (*app)->start();
@@ -134,7 +135,7 @@ ExitCode command_run(const RunOptions& options) {
   log_pending_timers(logger, **app);
   if (end.halted == 0) return ExitCode::ok;
   const bool all = end.halted == (*app)->tasks().size();
-  logger.error("app", "{} of {} tasks halted", end.halted, (*app)->tasks().size());
+  logger.error("app", "{} of {} halted", end.halted, counted((*app)->tasks().size(), "task"));
   return all || options.until_end ? ExitCode::all_halted : ExitCode::ok;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "base/counted.hpp"
 #include "commit/state_reader.hpp"
 #include "config/config.hpp"
 #include "config/suggest.hpp"
@@ -105,7 +106,7 @@ Result<ExitCode> list(const StateOptions& options) {
     say("{:<24} {:<32} {:>10} {:<24} {}", "RESOLVER", "KEY", "BYTES", "TASK", "TIMER");
   }
   WEIR_TRY(const std::uint64_t count, for_each(*reader, options, print));
-  say("{} State{}", count, count == 1 ? "" : "s");
+  say("{}", counted(count, "State"));
   return ExitCode::ok;
 }
 
@@ -117,7 +118,7 @@ Result<ExitCode> export_all(const StateOptions& options) {
              print_line(line);
              return {};
            }));
-  say("{} State{}", count, count == 1 ? "" : "s");
+  say("{}", counted(count, "State"));
   return ExitCode::ok;
 }
 

@@ -4,6 +4,7 @@
 
 #include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
+#include "base/counted.hpp"
 #include "config/config.hpp"
 
 namespace weir::host {
@@ -24,13 +25,9 @@ std::string json_of(const std::filesystem::path& file, const Finding& finding) {
 
 std::string summary(const Config& config) {
   const config::v1::App& app = config.app();
-  const auto count = [](int n, std::string_view noun) {
-    return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-  };
-  return fmt::format("app {}: {}, {}, {}, {}", app.app(), count(app.plugins_size(), "plugin"),
-                     count(static_cast<int>(app.sources_size()), "source"),
-                     count(static_cast<int>(app.resolvers_size()), "resolver"),
-                     count(static_cast<int>(app.sinks_size()), "sink"));
+  return fmt::format("app {}: {}, {}, {}, {}", app.app(), counted(app.plugins_size(), "plugin"),
+                     counted(app.sources_size(), "source"),
+                     counted(app.resolvers_size(), "resolver"), counted(app.sinks_size(), "sink"));
 }
 
 void say_plugins(const AppSchemas& plugins) {

@@ -6,6 +6,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include "base/counted.hpp"
+
 namespace weir::host {
 
 namespace {
@@ -55,8 +57,9 @@ void ProgressDisplay::clear() {
 std::string ProgressDisplay::bar(const Worker::Progress& progress, double rate) const {
   const Counters& counters = progress.counters;
   const std::string tail = fmt::format(
-      "{} records, {:.0f}/s, {} features, {} dead letters, {} live States", counters.records, rate,
-      counters.features, counters.dead_letters, progress.live_states);
+      "{}, {:.0f}/s, {}, {}, {}", counted(counters.records, "record"), rate,
+      counted(counters.features, "feature"), counted(counters.dead_letters, "dead letter"),
+      counted(progress.live_states, "live State"));
   if (!has_end_ || progress.total <= 0) return tail;
   const double part = std::clamp(
       static_cast<double>(progress.handled) / static_cast<double>(progress.total), 0.0, 1.0);

@@ -8,6 +8,7 @@
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
+#include "base/counted.hpp"
 #include "base/limits.hpp"
 #include "commit/catalog.hpp"
 #include "commit/files.hpp"
@@ -278,10 +279,10 @@ Result<void> TaskStore::Impl::check_timers(MDB_txn* txn, std::span<const Resolve
     WEIR_TRY(const std::uint64_t count, timers->count(txn, ids[i]));
     if (count == 0) continue;
     refusal += fmt::format(
-        "{}resolver {}: it has {} timer{} set, and {} of version {} has no handler that they could "
+        "{}resolver {}: it has {} set, and {} of version {} has no handler that they could "
         "call; load a build with .on_notify<>(), or give the resolver without timers a new name",
-        refusal.empty() ? "" : "\n", registered[i].name, count, count == 1 ? "" : "s",
-        registered[i].use, registered[i].plugin_version);
+        refusal.empty() ? "" : "\n", registered[i].name, counted(count, "timer"), registered[i].use,
+        registered[i].plugin_version);
   }
   if (!refusal.empty()) return error(Errc::refused, "{}: {}", where(), refusal);
   if (!any || identity.format() >= environment_format) return {};

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/counted.hpp"
 #include "config/document.hpp"
 
 namespace weir::host {
@@ -104,13 +105,10 @@ std::string render_findings(const Document& document, const std::vector<Finding>
     out += fmt::format("... and {} more\n", shown - findings_shown_max);
   }
   const std::size_t warnings = sorted.size() - errors;
-  const auto count = [](std::size_t n, std::string_view noun) {
-    return fmt::format("{} {}{}", n, noun, n == 1 ? "" : "s");
-  };
-  if (errors > 0) out += fmt::format("{}: {}", document.name, count(errors, "error"));
+  if (errors > 0) out += fmt::format("{}: {}", document.name, counted(errors, "error"));
   if (warnings > 0) {
-    out += errors > 0 ? ", " + count(warnings, "warning")
-                      : fmt::format("{}: {}", document.name, count(warnings, "warning"));
+    out += errors > 0 ? ", " + counted(warnings, "warning")
+                      : fmt::format("{}: {}", document.name, counted(warnings, "warning"));
   }
   return out;
 }

@@ -4,6 +4,7 @@
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
+#include "base/counted.hpp"
 #include "base/limits.hpp"
 
 namespace weir::host {
@@ -78,8 +79,8 @@ Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Are
                                              sizeof(weir_prepared), &run.batch_, &call_.abi);
   if (status != WEIR_OK) {
     run.batch_ = nullptr;
-    return host::error(Errc::internal, "resolver {} could not prepare {} records: {}",
-                       manifest_->name, records.size(), reason_or(call_, "it gives no reason"));
+    return host::error(Errc::internal, "resolver {} could not prepare {}: {}", manifest_->name,
+                       counted(records.size(), "record"), reason_or(call_, "it gives no reason"));
   }
   return {};
 }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "base/counted.hpp"
 
 namespace weir::host {
 
@@ -178,8 +179,8 @@ class Parser {
       rest.remove_prefix(space + 1);
     }
     if (words_.size() != count + 1) {
-      return wrong(fmt::format("expected \"{}\" and {} word{} parted by single spaces", keyword,
-                               count, count == 1 ? "" : "s"));
+      return wrong(fmt::format("expected \"{}\" and {} parted by single spaces", keyword,
+                               counted(count, "word")));
     }
     return {};
   }

@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "base/bytes.hpp"
+#include "base/counted.hpp"
 #include "resolve/driven_resolver.hpp"
 #include "resolve/plugin.hpp"
 #include "resolve/plugin_copy.hpp"
@@ -210,9 +211,9 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
         accepted += taken;
         count += records.size();
       });
-  const std::string timers = fired == 0 ? "" : fmt::format(", {} timers fired", fired);
-  findings.note = fmt::format("{} random ones, {} taken{}, {} features, all of their types", count,
-                              accepted, timers, features);
+  const std::string timers = fired == 0 ? "" : fmt::format(", {} fired", counted(fired, "timer"));
+  findings.note = fmt::format("{} random ones, {} taken{}, {}, all of their types", count, accepted,
+                              timers, counted(features, "feature"));
 }
 
 void check_state_round_trip(const CheckSubject& subject, CheckFindings& findings) {
@@ -250,7 +251,7 @@ void check_state_round_trip(const CheckSubject& subject, CheckFindings& findings
         }
         count += states.size();
       });
-  findings.note = count == 0 ? "stateless" : fmt::format("{} States byte for byte", count);
+  findings.note = count == 0 ? "stateless" : counted(count, "State") + " byte for byte";
 }
 
 void check_malformed_states(const CheckSubject& subject, CheckFindings& findings) {
@@ -302,10 +303,10 @@ void check_batches(const CheckSubject& subject, CheckFindings& findings) {
                       for (const std::size_t size : {std::size_t{1}, std::size_t{7}}) {
                         const auto cut = make()->run(records, size);
                         if (const auto difference = first_difference(together, cut)) {
-                          throw BrokenRule(fmt::format(
-                              "batches of {} records give other results than one batch: "
-                              "{}; prepare() must look at one record at a time",
-                              size, *difference));
+                          throw BrokenRule(
+                              fmt::format("batches of {} give other results than one batch: "
+                                          "{}; prepare() must look at one record at a time",
+                                          counted(size, "record"), *difference));
                         }
                       }
                     });

@@ -10,6 +10,7 @@
 #include <google/protobuf/stubs/common.h>
 
 #include "base/bytes.hpp"
+#include "base/counted.hpp"
 #include "resolve/elf_file.hpp"
 #include "resolve/forbidden_imports.hpp"
 #include "resolve/library_search.hpp"
@@ -256,8 +257,8 @@ class Lint {
     report_.file.manifest = *std::move(manifest);
     has_manifest_ = true;
     const Manifest& seen = report_.file.manifest;
-    return fmt::format("{} {} with {} resolver{}", seen.plugin, seen.version, seen.resolvers.size(),
-                       seen.resolvers.size() == 1 ? "" : "s");
+    return fmt::format("{} {} with {}", seen.plugin, seen.version,
+                       counted(seen.resolvers.size(), "resolver"));
   }
 
   std::string check_abi() {

@@ -150,7 +150,7 @@ class Refusals(Case):
     def test_a_second_host_is_refused_and_names_the_first(self):
         app = self.app()
         host = self.start(app)
-        self.wait_until(lambda: '"app shop: 1 tasks' in self.talk(app), "the start")
+        self.wait_until(lambda: '"app shop: 1 task' in self.talk(app), "the start")
         self.refused(app, "in use by app shop", f"pid {host.pid}", "state.path")
         self.assertIsNone(host.poll(), "the first host goes on")
         host.send_signal(signal.SIGTERM)

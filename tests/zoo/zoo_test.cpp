@@ -85,7 +85,7 @@ constexpr Inmate zoo[] = {
     {"nondeterministic", Step::check, "determinism", "different results in a second instance"},
     {"static_state", Step::check, "determinism", "different results in a second instance"},
     {"shared_between_instances", Step::check, "isolation", "an instance sees what another one did"},
-    {"depends_on_batches", Step::check, "batches", "batches of 1 records give other results"},
+    {"depends_on_batches", Step::check, "batches", "batches of 1 record give other results"},
     {"changes_process", Step::check, "process", "signal 10 has another handler"},
     {"leaks_on_unload", Step::check, "unloading", "it is still mapped after it was unloaded"},
     {"leaks_memory", Step::check, "unloading", "B on the heap"},
