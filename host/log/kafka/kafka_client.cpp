@@ -86,6 +86,8 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::open(std::shared_ptr<KafkaCont
   KafkaProperties all_fixed = fixed;
   all_fixed.try_emplace("client.id", options.client_id);
   all_fixed.emplace("bootstrap.servers", options.brokers);
+  // What nobody takes would pile up in the client's queue.
+  if (!self->callbacks_.statistics) all_fixed.try_emplace("statistics.interval.ms", "0");
   const KafkaProperties& own = role == KafkaRole::producer ? options.producer : options.consumer;
   for (const auto& [name, value] :
        kafka_client_properties(role, options.properties, own, all_fixed)) {
