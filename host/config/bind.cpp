@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cmath>
 #include <optional>
+#include <span>
 
 #include <fmt/format.h>
 #include <google/protobuf/descriptor.h>
@@ -28,6 +29,20 @@ config::v1::Unit unit_of(const FieldDescriptor& field) {
 
 std::string join(const std::string& path, std::string_view key) {
   return path.empty() ? std::string(key) : fmt::format("{}.{}", path, key);
+}
+
+/// Without the spaces around each.
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> out;
+  while (true) {
+    const std::size_t comma = std::min(text.find(','), text.size());
+    std::string_view item = text.substr(0, comma);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    out.emplace_back(item);
+    if (comma == text.size()) return out;
+    text.remove_prefix(comma + 1);
+  }
 }
 
 std::string upper(std::string_view text) {
@@ -186,12 +201,43 @@ class Binder {
 
   void bind_list(const Node& node, const std::string& path, pb::Message* message,
                  const FieldDescriptor& field) {
+    if (field.options().GetExtension(config::v1::commas)) {
+      return bind_texts(node, path, message, field);
+    }
     const std::string hint =
         node.kind == Node::Kind::scalar ? fmt::format("write [{}]", printable(node.text)) : "";
     if (!expect(node, Node::Kind::sequence, path, "a list", hint)) return;
     for (std::size_t i = 0; i < node.items.size(); ++i) {
       bind_one(node.items[i], node.items[i].at, join(path, std::to_string(i)), message, field,
                Place::item);
+    }
+  }
+
+  /// A text or a list of texts, each with any number of items with commas between them.
+  void bind_texts(const Node& node, const std::string& path, pb::Message* message,
+                  const FieldDescriptor& field) {
+    const bool is_text = node.kind == Node::Kind::scalar;
+    if (!is_text && !expect(node, Node::Kind::sequence, path, "text or a list")) return;
+    const std::span<const Node> texts = is_text ? std::span(&node, 1) : std::span(node.items);
+    int index = 0;
+    for (const Node& text : texts) {
+      const std::string at = is_text ? path : join(path, std::to_string(&text - texts.data()));
+      if (!expect(text, Node::Kind::scalar, at, expected_words(field))) continue;
+      const auto whole = expand(text, at);
+      if (!whole) continue;
+      const bool is_secret = binding_.secrets.contains(at);
+      for (std::string& item : split_at_commas(*whole)) {
+        if (item.empty() && whole->find(',') != whole->npos) {
+          report(text.at, fmt::format("{}: a comma has nothing before or behind it", at),
+                 "remove the comma");
+          continue;
+        }
+        if (is_secret) binding_.secrets.insert(join(path, std::to_string(index)));
+        const Scalar scalar{std::move(item), is_secret};
+        report_misfit(is_secret ? text.at : locate(text, scalar.text), at,
+                      set_scalar(message, field, Place::item, scalar));
+        ++index;
+      }
     }
   }
 

@@ -129,7 +129,11 @@ class ReferencePage {
       return or_one ? "text, or a map of texts" : "map of texts";
     }
     std::string out = single_kind(field);
-    if (field.is_repeated()) out = "list of " + out + "s";
+    if (options.GetExtension(config::v1::commas)) {
+      out += ", a list of them, or text with commas between them";
+    } else if (field.is_repeated()) {
+      out = "list of " + out + "s";
+    }
     if (options.GetExtension(config::v1::sensitive)) out += ", secret";
     return out + range(field);
   }
@@ -146,6 +150,8 @@ class ReferencePage {
         return "`earliest`, `latest` or a time";
       case config::v1::LISTEN:
         return "`ADDRESS:PORT`, `unix:PATH` or `off`";
+      case config::v1::BROKER:
+        return "`HOST:PORT`";
       default:
         break;
     }

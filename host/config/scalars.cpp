@@ -14,6 +14,7 @@
 #include <sodium.h>
 
 #include "base/assert.hpp"
+#include "base/bytes.hpp"
 #include "base/listen_address.hpp"
 #include "config/bind.hpp"
 #include "config/suggest.hpp"
@@ -78,6 +79,17 @@ std::optional<Misfit> check_start(const Scalar& scalar) {
   return misfit(scalar, time.error(), "or write earliest or latest");
 }
 
+std::string broker_hint(const Scalar& scalar) {
+  if (scalar.hidden) return "write HOST:PORT, such as kafka:9092";
+  if (const std::size_t scheme = scalar.text.find("://"); scheme != std::string::npos) {
+    return fmt::format("write {}; how it is spoken to is security.protocol in log.kafka.properties",
+                       printable(scalar.text.substr(scheme + 3)));
+  }
+  if (check_broker(scalar.text + ":9092"))
+    return fmt::format("write the port too, such as {}:9092", scalar.text);
+  return "write HOST:PORT, such as kafka:9092";
+}
+
 std::optional<Misfit> set_string(pb::Message* message, const FieldDescriptor& field, Place place,
                                  const Scalar& scalar) {
   if (field.type() == FieldDescriptor::TYPE_BYTES) return set_bytes(message, field, place, scalar);
@@ -93,6 +105,11 @@ std::optional<Misfit> set_string(pb::Message* message, const FieldDescriptor& fi
   if (unit_of(field) == config::v1::LISTEN) {
     if (const auto fits = parse_listen_address(scalar.text); !fits) {
       return misfit(scalar, fits.error(), "or write unix:PATH or off");
+    }
+  }
+  if (unit_of(field) == config::v1::BROKER) {
+    if (const auto fits = check_broker(scalar.text); !fits) {
+      return misfit(scalar, fits.error(), broker_hint(scalar));
     }
   }
   const pb::Reflection& reflection = *message->GetReflection();
@@ -278,6 +295,8 @@ std::string_view expected_words(const FieldDescriptor& field) {
       return "earliest, latest or a time";
     case config::v1::LISTEN:
       return "an address such as 127.0.0.1:9464, unix:PATH or off";
+    case config::v1::BROKER:
+      return "a broker such as kafka:9092";
     default:
       break;
   }

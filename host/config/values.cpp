@@ -236,6 +236,39 @@ Result<void> check_name(std::string_view text) {
                quoted(text));
 }
 
+Result<void> check_broker(std::string_view text) {
+  const auto wrong = [&](std::string_view why) {
+    return error(Errc::invalid, "{} is not a broker: {}", quoted(text), why);
+  };
+  if (text.find("://") != text.npos) return wrong("it has a protocol in front");
+  const std::size_t colon = text.rfind(':');
+  if (colon == text.npos) return wrong("its port is missing");
+  const std::string_view host = text.substr(0, colon);
+  const std::string_view port_text = text.substr(colon + 1);
+  std::uint16_t port = 0;
+  const char* const end = port_text.data() + port_text.size();
+  const auto [stop, code] = std::from_chars(port_text.data(), end, port);
+  if (code != std::errc{} || stop != end || port == 0) {
+    return wrong("its port is not a number from 1 to 65535");
+  }
+  if (host.empty()) return wrong("its host is missing");
+  const bool is_bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  const auto is_address = [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == ':' || c == '.';
+  };
+  const auto is_name = [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
+           c == '-' || c == '_';
+  };
+  const std::string_view inside = is_bracketed ? host.substr(1, host.size() - 2) : host;
+  const bool fits = is_bracketed ? std::all_of(inside.begin(), inside.end(), is_address)
+                                 : std::all_of(inside.begin(), inside.end(), is_name);
+  if (fits) return {};
+  return wrong(host.find(':') != host.npos && !is_bracketed
+                   ? "an IPv6 address needs brackets, as in [::1]:9092"
+                   : "its host has other characters than names and addresses have");
+}
+
 Result<void> check_topic(std::string_view text) {
   const auto allowed = [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '.' ||

@@ -51,6 +51,10 @@ Result<void> check_name(std::string_view text);
 /// Kafka's rule: 1 to 249 of [a-zA-Z0-9._-], not "." or "..".
 Result<void> check_topic(std::string_view text);
 
+/// HOST:PORT: a name or an IPv4 address, or an IPv6 address in brackets; the port is from 1 to
+/// 65535.
+Result<void> check_broker(std::string_view text);
+
 /// Whether `bytes` are well-formed UTF-8; if not, `bad` is the index of the first wrong byte.
 bool is_utf8(std::string_view bytes, std::size_t* bad = nullptr);
 

@@ -115,6 +115,36 @@ TEST_CASE("config: the effective configuration shows defaults in their own units
   CHECK(text.find("late_arrival_deadline: 30m") != text.npos);
 }
 
+TEST_CASE("config: brokers are a list or one text with commas or both") {
+  ::setenv("WEIR_TEST_BROKERS", "a:1,b:2", 1);
+  const std::vector<std::string> two = {"a:1", "b:2"};
+  for (const char* written :
+       {"[a:1, b:2]", "\"a:1,b:2\"", "' a:1 , b:2 '", "\"${WEIR_TEST_BROKERS}\"",
+        "[\"${WEIR_TEST_BROKERS}\"]", "\n      - a:1\n      - b:2"}) {
+    CAPTURE(written);
+    const auto config = Config::parse(
+        std::string(small_app) + "log:\n  kafka:\n    brokers: " + written + "\n", "app.yaml");
+    REQUIRE(config);
+    const auto& brokers = config->app().log().kafka().brokers();
+    CHECK(std::vector<std::string>(brokers.begin(), brokers.end()) == two);
+    CHECK(config->effective().find("brokers: [\"a:1\", \"b:2\"]") != std::string::npos);
+  }
+  const auto one =
+      Config::parse(std::string(small_app) + "log: {kafka: {brokers: kafka:9092}}\n", "app.yaml");
+  REQUIRE(one);
+  CHECK(one->app().log().kafka().brokers(0) == "kafka:9092");
+  CHECK(one->app().log().kafka().brokers_size() == 1);
+}
+
+TEST_CASE("config: brokers from a file are not printed") {
+  const auto config =
+      Config::parse(std::string(small_app) + "log: {kafka: {brokers: 'a:1,${file:broker.txt}'}}\n",
+                    (test::config_files() / "valid" / "app.yaml").string());
+  REQUIRE(config);
+  CHECK(config->app().log().kafka().brokers(1) == "hidden.example:9092");
+  CHECK(config->effective().find("hidden") == std::string::npos);
+}
+
 TEST_CASE("config: what a file brought is not printed") {
   const auto config = Config::parse(
       "app: a\nplugins: ['${file:token.txt}']\nsources: {in: {topic: in}}\n"

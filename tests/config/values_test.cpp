@@ -127,6 +127,20 @@ TEST_CASE("values: names and topics keep their alphabets") {
   CHECK_FALSE(check_topic("a b"));
 }
 
+TEST_CASE("values: a broker is a host and a port") {
+  for (const char* text : {"kafka:9092", "kafka-1.example.com:1", "10.0.0.1:65535", "[::1]:9092",
+                           "[fe80::1]:9092", "my_kafka:9092"}) {
+    CAPTURE(text);
+    CHECK(check_broker(text));
+  }
+  for (const char* text : {"", "kafka", ":9092", "kafka:", "kafka:0", "kafka:65536", "kafka:+1",
+                           "kafka: 9092", "kafka:9092 ", "a b:9092", "::1:9092", "[]:9092",
+                           "[kafka]:9092", "ssl://kafka:9092", "a:1,b:2", "kafka:9092/"}) {
+    CAPTURE(text);
+    CHECK_FALSE(check_broker(text));
+  }
+}
+
 TEST_CASE("values: UTF-8 is told from what only looks like it") {
   CHECK(is_utf8("gr\xC3\xBCn \xE6\x97\xA5 \xF0\x9F\x98\x80"));
   std::size_t bad = 0;
