@@ -6,7 +6,7 @@
 
 namespace weir::host {
 
-TEST_CASE("counted: one thing is one, everything else is many") {
+TEST_CASE("counted: one thing is one and everything else is many") {
   CHECK(counted(0, "record") == "0 records");
   CHECK(counted(1, "record") == "1 record");
   CHECK(counted(2, "dead letter") == "2 dead letters");
