@@ -183,7 +183,9 @@ Result<void> App::build() {
     log_ = own_log_.get();
     WEIR_TRY(retries_, open_retry_log(state_path()));
   }
-  if (options_.admin) WEIR_CHECK(start_admin());
+  if (options_.start_admin) {
+    WEIR_TRY(admin_, options_.start_admin(view_, *log_, state_path()));
+  }
   WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
   WEIR_CHECK(open_topics());
   WEIR_CHECK(join_group());  // before a producer is opened: that fences the producers of others
@@ -202,18 +204,6 @@ Result<void> App::build() {
     workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
   }
   view_.set_running(app.app(), plugins_, workers_, publishers_);
-  return {};
-}
-
-Result<void> App::start_admin() {
-  const config::v1::Admin& admin = config_.app().admin();
-  WEIR_TRY(ListenAddress listen, parse_listen_address(admin.listen()));
-  if (listen.kind == ListenAddress::Kind::off) return {};
-  WEIR_TRY(admin_, Admin::start({.listen = std::move(listen),
-                                 .allow_remote = admin.allow_remote(),
-                                 .stuck_after_ms = admin.stuck_after(),
-                                 .state = state_path()},
-                                {view_, *log_, clock_, logger_}));
   return {};
 }
 

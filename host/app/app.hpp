@@ -10,7 +10,6 @@
 #include <string_view>
 #include <vector>
 
-#include "admin/admin.hpp"
 #include "app/app_view.hpp"
 #include "base/clock.hpp"
 #include "base/logger.hpp"
@@ -45,7 +44,12 @@ class App {
     bool own_threads = true;  ///< false: the caller turns the tasks (tasks()), publishing is inline
     bool sync = true;         ///< false: the process is the only fault that can happen
     bool until_end = false;   ///< stop when everything is handled that is in the log at the start
-    bool admin = false;       ///< answer where the YAML says
+    /// Called as soon as the state directory is locked and the log is open, before there are tasks.
+    /// What it returns ends before everything that it was given. May be empty: without it the app
+    /// and the TestDriver know nothing of servers.
+    std::function<Result<std::shared_ptr<void>>(HostView& view, Log& log,
+                                                const std::filesystem::path& state)>
+        start_admin;
     /// Called after named steps of the path; tests stop the process there. May be empty.
     std::function<void(std::string_view step)> after_step;
   };
@@ -68,12 +72,10 @@ class App {
   const std::vector<std::shared_ptr<Plugin>>& plugins() const { return plugins_; }
   const std::filesystem::path& state_path() const { return directory_->path(); }
   Log& log() { return *log_; }
-  const Admin* admin() const { return admin_.get(); }  ///< null: off
 
  private:
   App(const Config& config, Options options, Clock& clock, Logger& logger);
   Result<void> build();
-  Result<void> start_admin();
   Result<void> open_topics();
   Result<void> join_group();
   Result<std::vector<Worker::Assignment>> open_tasks(std::size_t worker);
@@ -97,8 +99,8 @@ class App {
   std::mutex stdout_mutex_;
   std::vector<std::unique_ptr<Publisher>> publishers_;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers_;
-  AppView view_;                  // of the above
-  std::unique_ptr<Admin> admin_;  // reads view_, so it ends first
+  AppView view_;                 // of the above
+  std::shared_ptr<void> admin_;  // reads view_, so it ends first
 };
 
 }  // namespace weir::host

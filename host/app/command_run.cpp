@@ -9,6 +9,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "admin/admin.hpp"
 #include "app/app.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
@@ -45,6 +46,22 @@ std::function<void(std::string_view)> killer(const std::string& kill_at) {
   auto left = std::make_shared<std::atomic<int>>(count);  // shared by the threads that reach it
   return [step = kill_at.substr(0, colon), left](std::string_view reached) {
     if (reached == step && --*left == 0) kill(getpid(), SIGKILL);
+  };
+}
+
+/// Listens where the YAML says.
+std::function<Result<std::shared_ptr<void>>(HostView&, Log&, const std::filesystem::path&)>
+admin_starter(const config::v1::Admin& admin, Clock& clock, Logger& logger) {
+  return [&](HostView& view, Log& log,
+             const std::filesystem::path& state) -> Result<std::shared_ptr<void>> {
+    WEIR_TRY(ListenAddress listen, parse_listen_address(admin.listen()));
+    if (listen.kind == ListenAddress::Kind::off) return std::shared_ptr<void>();
+    WEIR_TRY(auto started, Admin::start({.listen = std::move(listen),
+                                         .allow_remote = admin.allow_remote(),
+                                         .stuck_after_ms = admin.stuck_after(),
+                                         .state = state},
+                                        {view, log, clock, logger}));
+    return std::shared_ptr<void>(std::move(started));
   };
 }
 
@@ -113,10 +130,11 @@ ExitCode command_run(const RunOptions& options) {
   for (const Finding& warning : config->warnings()) {
     logger.warn("config", "{}", config->render({warning}));
   }
-  auto app = App::open(
-      *config,
-      {.until_end = options.until_end, .admin = true, .after_step = killer(options.kill_at)}, clock,
-      logger);
+  auto app = App::open(*config,
+                       {.until_end = options.until_end,
+                        .start_admin = admin_starter(config->app().admin(), clock, logger),
+                        .after_step = killer(options.kill_at)},
+                       clock, logger);
   if (!app) return fail(app.error());
   logger.info("app", "app {}: {}, State in {}", config->app().app(),
               counted((*app)->tasks().size(), "task"), (*app)->state_path().string());
