@@ -57,6 +57,13 @@ struct MemoryLog::Shared {
   LogHealth health;
   std::uint64_t publish_count = 0;
   std::map<std::uint64_t, PublishFault> faults;  // by publish_count
+  std::uint64_t unanswered = 0;                  // calls to come
+
+  Result<void> answer() {
+    if (unanswered == 0) return {};
+    --unanswered;
+    return error(Errc::unavailable, "the log does not answer");
+  }
 
   Result<Partition*> partition(const TopicPartition& wanted) {
     const auto topic = topics.find(wanted.topic);
@@ -293,6 +300,7 @@ Result<std::unique_ptr<Producer>> MemoryLog::open_producer(std::string_view grou
   WEIR_CHECK(check_name("the group", group));
   WEIR_CHECK(check_name("the producer", id));
   const std::lock_guard lock(shared_->mutex);
+  WEIR_CHECK(shared_->answer());
   const std::uint64_t epoch = ++shared_->epochs[{std::string(group), std::string(id)}];
   return std::unique_ptr<Producer>(
       std::make_unique<MemoryProducer>(shared_, std::string(group), std::string(id), epoch));
@@ -302,6 +310,7 @@ Result<std::optional<Mark>> MemoryLog::committed(std::string_view group,
                                                  const TopicPartition& input) {
   WEIR_CHECK(check_name("the group", group));
   const std::lock_guard lock(shared_->mutex);
+  WEIR_CHECK(shared_->answer());
   const auto at = shared_->marks.find({std::string(group), input});
   if (at == shared_->marks.end()) return std::optional<Mark>{};
   return std::optional(at->second);
@@ -339,6 +348,11 @@ void MemoryLog::set_health(LogHealth health) {
 void MemoryLog::fail_publish(std::uint64_t nth, PublishFault fault) {
   const std::lock_guard lock(shared_->mutex);
   shared_->faults[shared_->publish_count + nth] = fault;
+}
+
+void MemoryLog::go_away(std::uint64_t calls) {
+  const std::lock_guard lock(shared_->mutex);
+  shared_->unanswered = calls;
 }
 
 Result<void> MemoryLog::add_gap(const TopicPartition& partition, std::int64_t count) {

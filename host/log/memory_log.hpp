@@ -49,6 +49,9 @@ class MemoryLog final : public Log {
   /// The `nth` publish() from now, of any handle; 1 is the next one.
   void fail_publish(std::uint64_t nth, PublishFault fault);
 
+  /// The next `calls` of open_producer() and committed() are Errc::unavailable.
+  void go_away(std::uint64_t calls);
+
   /// `count` offsets without records at the end: what aborted transactions leave behind.
   Result<void> add_gap(const TopicPartition& partition, std::int64_t count);
 

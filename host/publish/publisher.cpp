@@ -1,5 +1,6 @@
 #include "publish/publisher.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -9,8 +10,9 @@ namespace weir::host {
 
 namespace {
 
-/// How often an unknown outcome is looked into before the tasks halt.
-constexpr int publish_attempts_max = 5;
+/// Between two looks at a log that is away; each takes up to half a minute itself with Kafka.
+constexpr std::chrono::milliseconds retry_wait_min{20};
+constexpr std::chrono::milliseconds retry_wait_max{1'000};
 
 std::int32_t partition_for(const TopicSink& sink, const OutboxEntry& entry,
                            std::int32_t task_partition) {
@@ -163,16 +165,27 @@ Result<void> Publisher::read_records(PendingPublication& publication,
 
 Result<void> Publisher::send(std::span<const Publication> publications,
                              const PendingPublication& any) {
-  for (int attempt = 1;; ++attempt) {
-    auto result = producer_->publish(publications);
-    if (result || result.error().code != Errc::unavailable) return result;
-    if (attempt == publish_attempts_max) return result;
-    // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
-    // says which commit it has seen.
-    WEIR_TRY(producer_, log_.open_producer(options_.group, options_.id));
-    WEIR_TRY(const bool seen, log_has_seen(any));
-    if (seen) return {};
+  auto result = producer_->publish(publications);
+  // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
+  // says which commit it has seen. A log that is away is waited for, however long.
+  for (auto pause = retry_wait_min; !result && result.error().code == Errc::unavailable;
+       pause = std::min(2 * pause, retry_wait_max)) {
+    if (is_stopping_after(pause)) break;
+    result = send_again(publications, any);
   }
+  return result;
+}
+
+Result<void> Publisher::send_again(std::span<const Publication> publications,
+                                   const PendingPublication& any) {
+  WEIR_TRY(producer_, log_.open_producer(options_.group, options_.id));
+  WEIR_TRY(const bool seen, log_has_seen(any));
+  return seen ? Result<void>{} : producer_->publish(publications);
+}
+
+bool Publisher::is_stopping_after(std::chrono::milliseconds pause) {
+  std::unique_lock lock(mutex_);
+  return changed_.wait_for(lock, pause, [&] { return stopping_; });
 }
 
 Result<bool> Publisher::log_has_seen(const PendingPublication& publication) {

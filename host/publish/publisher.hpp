@@ -69,8 +69,8 @@ class Publisher {
   /// [task]
   void submit(PendingPublication& publication);
 
-  /// Returns when `publication` is out. An error is final for the task: it halts, its outbox stays
-  /// in the store. [task]
+  /// Returns when `publication` is out; waits for a log that is away. An error is final for the
+  /// task: it halts, its outbox stays in the store. [task]
   Result<void> wait(const PendingPublication& publication);
 
   /// Would wait() return at once? [task]
@@ -91,6 +91,9 @@ class Publisher {
                                    std::vector<std::vector<Header>>& headers);
   /// One transaction. `any`: one of its publications, by which the log tells whether it happened.
   Result<void> send(std::span<const Publication> publications, const PendingPublication& any);
+  /// After an unknown outcome: unless the log has seen it.
+  Result<void> send_again(std::span<const Publication> publications, const PendingPublication& any);
+  bool is_stopping_after(std::chrono::milliseconds pause);
   Result<bool> log_has_seen(const PendingPublication& publication);
   void step(std::string_view name) {
     if (options_.after_step) options_.after_step(name);

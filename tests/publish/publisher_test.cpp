@@ -121,6 +121,24 @@ TEST_CASE("publisher: an unknown outcome is looked up and neither lost nor repea
   }
 }
 
+TEST_CASE("publisher: a log that is away is waited for") {
+  for (const bool took_effect : {false, true}) {
+    CAPTURE(took_effect);
+    Fixture fixture;
+    auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0", .own_thread = false});
+    REQUIRE(publisher.has_value());
+    fixture.outbox.append({.key = "ana", .value = "1"});
+    fixture.log.fail_publish(
+        1, took_effect ? MemoryLog::PublishFault::answer_lost : MemoryLog::PublishFault::lost);
+    fixture.log.go_away(7);
+    PendingPublication pending = fixture.pending(1);
+    (*publisher)->submit(pending);
+
+    CHECK((*publisher)->wait(pending).has_value());
+    CHECK(fixture.published() == 1);
+  }
+}
+
 TEST_CASE("publisher: a newer host of the same app fences this one") {
   Fixture fixture;
   auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0", .own_thread = false});
