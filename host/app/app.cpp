@@ -9,6 +9,7 @@
 #include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/values.hpp"
+#include "publish/commit_id.hpp"
 
 namespace weir::host {
 
@@ -112,6 +113,10 @@ std::vector<std::string> sorted_names(const Map& map) {
   return names;
 }
 
+std::string task_name(const std::string& source, std::int32_t partition) {
+  return fmt::format("{}-{}", source, partition);
+}
+
 template <typename Value>
 const Value& value_of(const std::vector<std::pair<std::string, Value>>& pairs,
                       std::string_view name) {
@@ -212,7 +217,28 @@ Result<void> App::join_group() {
   membership.group = config_.app().app();
   membership.host = directory_->identity();
   for (const auto& [source, info] : source_topics_) membership.topics.push_back(info.name);
+  membership.admit = [this](const TopicPartition& input, const std::optional<Mark>& mark) {
+    return check_mark(input, mark);
+  };
   return log_->join(membership);
+}
+
+/// A host that its tasks would refuse anyway must not take the group from one that only sleeps.
+Result<void> App::check_mark(const TopicPartition& input, const std::optional<Mark>& mark) {
+  for (const auto& [source, info] : source_topics_) {
+    if (info.name != input.topic) continue;
+    const std::string task = task_name(source, input.partition);
+    std::optional<v1::Head> head;
+    std::error_code ignored;
+    if (std::filesystem::exists(directory_->task_directory(task), ignored)) {
+      WEIR_TRY(const auto store, TaskStore::open(store_options(task)));
+      head = store->head();
+    }
+    if (auto fits = reconcile_with_mark(head, mark); !fits) {
+      return error(fits.error().code, "task {}: {}", task, fits.error().message);
+    }
+  }
+  return {};
 }
 
 Result<void> App::open_topics() {
@@ -277,7 +303,7 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
 
   TaskOptions task;
   task.app = app.app();
-  task.name = fmt::format("{}-{}", source_name, partition);
+  task.name = task_name(source_name, partition);
   task.source.name = source_name;
   task.source.input = {source.topic(), partition};
   task.source.partition_count = info.partition_count;
@@ -301,17 +327,22 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
   WEIR_CHECK(add_resolvers(source_name, task));
   task.sink_names = sink_names_;
   WEIR_TRY(task.sinks, open_sinks(task.name, partition));
-  task.store = {.directory = directory_->task_directory(task.name),
-                .app = app.app(),
-                .task = task.name,
-                .map_bytes = app.state().map_size(),
-                .sync = options_.sync};
+  task.store = store_options(task.name);
   task.live = {.count = app.state().live().count(), .bytes = app.state().live().bytes()};
   task.commit_interval_ms = app.state().commit().interval();
   task.commit_records = app.state().commit().records();
   task.commit_bytes = app.state().commit().bytes();
   task.after_step = options_.after_step;
   return task;
+}
+
+TaskStore::Options App::store_options(const std::string& task) const {
+  return {.directory = directory_->task_directory(task),
+          .app = config_.app().app(),
+          .task = task,
+          .map_bytes = config_.app().state().map_size(),
+          .sync = options_.sync,
+          .at_step = {}};
 }
 
 Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& task) {

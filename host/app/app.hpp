@@ -15,6 +15,7 @@
 #include "base/logger.hpp"
 #include "base/result.hpp"
 #include "commit/state_directory.hpp"
+#include "commit/task_store.hpp"
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "publish/publisher.hpp"
@@ -78,7 +79,9 @@ class App {
   Result<void> build();
   Result<void> open_topics();
   Result<void> join_group();
+  Result<void> check_mark(const TopicPartition& input, const std::optional<Mark>& mark);
   Result<std::vector<Worker::Assignment>> open_tasks(std::size_t worker);
+  TaskStore::Options store_options(const std::string& task) const;
   Result<TaskOptions> task_options(const std::string& source, std::int32_t partition);
   Result<void> add_resolvers(const std::string& source, TaskOptions& task);
   Result<TaskSinks> open_sinks(const std::string& task, std::int32_t partition);

@@ -117,6 +117,28 @@ bool wait_for_end(App& app, StopSignal& stop, Clock& clock, Logger& logger,
   return app.is_done();
 }
 
+/// Ends the process when a stop is asked for before there is anything to stop: a log that does not
+/// answer can hold a start up for long. What was made so far is as after a crash.
+class StopWhileStarting {
+ public:
+  StopWhileStarting(StopSignal& stop, Logger& logger)
+      : thread_([this, &stop, &logger] {
+          while (!is_over_) {
+            if (!stop.wait(std::chrono::milliseconds(10))) continue;
+            logger.info("app", "stopped while it was starting");
+            std::_Exit(static_cast<int>(ExitCode::temporary));
+          }
+        }) {}
+  ~StopWhileStarting() {
+    is_over_ = true;
+    thread_.join();
+  }
+
+ private:
+  std::atomic<bool> is_over_{false};
+  std::thread thread_;
+};
+
 }  // namespace
 
 ExitCode command_run(const RunOptions& options) {
@@ -130,11 +152,15 @@ ExitCode command_run(const RunOptions& options) {
   for (const Finding& warning : config->warnings()) {
     logger.warn("config", "{}", config->render({warning}));
   }
-  auto app = App::open(*config,
-                       {.until_end = options.until_end,
-                        .start_admin = admin_starter(config->app().admin(), clock, logger),
-                        .after_step = killer(options.kill_at)},
-                       clock, logger);
+  const auto open = [&] {
+    const StopWhileStarting watch(stop, logger);
+    return App::open(*config,
+                     {.until_end = options.until_end,
+                      .start_admin = admin_starter(config->app().admin(), clock, logger),
+                      .after_step = killer(options.kill_at)},
+                     clock, logger);
+  };
+  auto app = open();
   if (!app) return fail(app.error());
   logger.info("app", "app {}: {}, State in {}", config->app().app(),
               counted((*app)->tasks().size(), "task"), (*app)->state_path().string());

@@ -40,6 +40,7 @@ Result<std::unique_ptr<EmbeddedLog>> EmbeddedLog::open(Options options) {
 }
 
 Result<void> EmbeddedLog::join(const Membership& membership) {
+  WEIR_CHECK(admit(membership));
   return tables_->join(membership.group);
 }
 

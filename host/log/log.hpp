@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <span>
@@ -141,6 +142,12 @@ struct Membership {
   std::string group;
   std::string host;  ///< tells hosts with different state directories apart; printable, no spaces
   std::vector<std::string> topics;  ///< all that it reads
+  /// May be empty. Called with the group's mark of every input (absent: none was ever published)
+  /// when nobody else was found and before anything of anybody is fenced; its error is that of
+  /// join(). A mark may be the one before that of a transaction which has not ended yet; if that is
+  /// refused it is asked again with what committed() says.
+  std::function<Result<void>(const TopicPartition& input, const std::optional<Mark>& mark)> admit =
+      {};
 };
 
 /// Where records come from and go to. Every method may be called from any thread.
@@ -152,10 +159,7 @@ class Log {
   /// group's producers; fences those that an earlier member has opened, whatever their ids. A log
   /// that only one process uses has nothing to do. Once. [control]
   /// Errc::refused: another live host is the member; it was not disturbed.
-  virtual Result<void> join(const Membership& membership) {
-    static_cast<void>(membership);
-    return {};
-  }
+  virtual Result<void> join(const Membership& membership) { return admit(membership); }
 
   /// Absent: no such topic.
   virtual Result<std::optional<TopicInfo>> topic(std::string_view name) = 0;
@@ -193,6 +197,10 @@ class Log {
   /// How the log is, as is known already: asks nobody and returns at once. Called about once a
   /// second, together with offsets() of every partition that is read.
   virtual LogHealth health() = 0;
+
+ protected:
+  /// Shows `membership.admit` what committed() says of every input.
+  Result<void> admit(const Membership& membership);
 };
 
 }  // namespace weir::host

@@ -107,4 +107,18 @@ Error fenced(std::string_view group, std::string_view id) {
                id, group);
 }
 
+Result<void> Log::admit(const Membership& membership) {
+  if (!membership.admit) return {};
+  for (const std::string& name : membership.topics) {
+    WEIR_TRY(const auto info, topic(name));
+    if (!info) return no_such_topic(name);
+    for (std::int32_t partition = 0; partition < info->partition_count; ++partition) {
+      const TopicPartition input{name, partition};
+      WEIR_TRY(const auto mark, committed(membership.group, input));
+      WEIR_CHECK(membership.admit(input, mark));
+    }
+  }
+  return {};
+}
+
 }  // namespace weir::host

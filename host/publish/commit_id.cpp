@@ -76,4 +76,15 @@ Result<Recovery> reconcile(const std::optional<v1::Head>& head,
   return refuse("the log and the state directory do not belong together");
 }
 
+Result<Recovery> reconcile_with_mark(const std::optional<v1::Head>& head,
+                                     const std::optional<Mark>& mark) {
+  if (!mark) return reconcile(head, std::optional<v1::CommitId>{});
+  const std::optional<v1::CommitId> seen = parse_metadata(mark->metadata);
+  if (seen) return reconcile(head, seen);
+  return error(Errc::refused,
+               "the log holds a mark \"{}\" for this app that Weir did not write; use another app "
+               "name",
+               mark->metadata);
+}
+
 }  // namespace weir::host

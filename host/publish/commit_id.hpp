@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "base/result.hpp"
+#include "log/log.hpp"
 #include "weir/v1/task.pb.h"
 
 namespace weir::host {
@@ -29,5 +30,10 @@ enum class Recovery {
 /// together: the task must halt, for any guess would lose or repeat something.
 Result<Recovery> reconcile(const std::optional<v1::Head>& head,
                            const std::optional<v1::CommitId>& seen);
+
+/// The same with the log's mark of the task's input. Errc::refused also for a mark that is not a
+/// host's.
+Result<Recovery> reconcile_with_mark(const std::optional<v1::Head>& head,
+                                     const std::optional<Mark>& mark);
 
 }  // namespace weir::host

@@ -173,15 +173,7 @@ Result<void> Task::open_resolvers() {
 
 Result<void> Task::recover() {
   WEIR_TRY(const auto mark, ports_.log.committed(options_.app, options_.source.input));
-  const auto seen = mark ? parse_metadata(mark->metadata) : std::nullopt;
-  if (mark && !seen) {
-    return error(
-        Errc::refused,
-        "the log holds a mark \"{}\" for this app that Weir did not write; use another app "
-        "name",
-        mark->metadata);
-  }
-  WEIR_TRY(const Recovery recovery, reconcile(store_->head(), seen));
+  WEIR_TRY(const Recovery recovery, reconcile_with_mark(store_->head(), mark));
   if (!store_->head()) return {};
 
   for (const v1::SinkCursor& cursor : store_->head()->sinks()) {

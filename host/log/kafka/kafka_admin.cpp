@@ -81,9 +81,16 @@ rd_kafka_resp_err_t describe_group(rd_kafka_t* client, const std::string& group,
 }
 
 /// The failure of a call about one partition: its own, or the partition's.
-rd_kafka_resp_err_t failure_of(rd_kafka_resp_err_t code,
-                               const rd_kafka_topic_partition_list_t& answer) {
-  return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : answer.elems[0].err;
+rd_kafka_resp_err_t failure_of(rd_kafka_resp_err_t code, const rd_kafka_topic_partition_t& answer) {
+  return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : answer.err;
+}
+
+Mark mark_of(const TopicPartition& input, const rd_kafka_topic_partition_t& answer) {
+  Mark mark{input, answer.offset, {}};
+  if (answer.metadata != nullptr) {
+    mark.metadata.assign(static_cast<const char*>(answer.metadata), answer.metadata_size);
+  }
+  return mark;
 }
 
 }  // namespace
@@ -244,7 +251,7 @@ Result<std::int64_t> KafkaAdmin::first_offset_at(const TopicPartition& partition
     asked->elems[0].offset = timestamp_ms;
     return failure_of(rd_kafka_offsets_for_times(client_->handle(), asked.get(),
                                                  to_int(context_->options.patience)),
-                      *asked);
+                      asked->elems[0]);
   });
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return kafka_error(failure, fmt::format("the offset of a time in topic '{}' partition {}",
@@ -276,7 +283,7 @@ Result<std::optional<Mark>> KafkaAdmin::committed(std::string_view group,
   const rd_kafka_topic_partition_t& answer = asked->elems[0];
   const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
     return failure_of(rd_kafka_committed(client, asked.get(), to_int(context_->options.patience)),
-                      *asked);
+                      asked->elems[0]);
   });
   if (failure == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::optional<Mark>{};
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
@@ -284,11 +291,35 @@ Result<std::optional<Mark>> KafkaAdmin::committed(std::string_view group,
                                             group, input.topic, input.partition));
   }
   if (answer.offset < 0) return std::optional<Mark>{};
-  Mark mark{input, answer.offset, {}};
-  if (answer.metadata != nullptr) {
-    mark.metadata.assign(static_cast<const char*>(answer.metadata), answer.metadata_size);
+  return std::optional(mark_of(input, answer));
+}
+
+Result<std::vector<std::optional<Mark>>> KafkaAdmin::decided_marks(
+    const std::string& group, std::span<const TopicPartition> inputs) {
+  WEIR_TRY(const auto client, KafkaClient::open(context_, KafkaRole::consumer,
+                                                {{"group.id", group},
+                                                 {"isolation.level", "read_uncommitted"},
+                                                 {"allow.auto.create.topics", "false"},
+                                                 {"enable.auto.commit", "false"}}));
+  const KafkaPartitions asked(rd_kafka_topic_partition_list_new(static_cast<int>(inputs.size())));
+  for (const TopicPartition& input : inputs) {
+    rd_kafka_topic_partition_list_add(asked.get(), input.topic.c_str(), input.partition);
   }
-  return std::optional(std::move(mark));
+  const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
+    return rd_kafka_committed(client->handle(), asked.get(), to_int(context_->options.patience));
+  });
+  std::vector<std::optional<Mark>> out(inputs.size());
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const rd_kafka_topic_partition_t& answer = asked->elems[i];
+    const rd_kafka_resp_err_t code = failure_of(failure, answer);
+    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return kafka_error(code, fmt::format("the mark of group '{}' in topic '{}' partition {}",
+                                           group, inputs[i].topic, inputs[i].partition));
+    }
+    if (answer.offset >= 0) out[i] = mark_of(inputs[i], answer);
+  }
+  return out;
 }
 
 Result<void> KafkaAdmin::commit(std::string_view group, std::span<const Mark> marks) {

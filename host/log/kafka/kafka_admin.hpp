@@ -33,6 +33,11 @@ class KafkaAdmin {
 
   Result<std::optional<Mark>> committed(std::string_view group, const TopicPartition& input);
 
+  /// The marks of inputs without those of transactions that have not ended yet, for which
+  /// committed() waits.
+  Result<std::vector<std::optional<Mark>>> decided_marks(const std::string& group,
+                                                         std::span<const TopicPartition> inputs);
+
   /// Sets the group's marks without a transaction. Only while the group has no member.
   Result<void> commit(std::string_view group, std::span<const Mark> marks);
 

@@ -49,6 +49,20 @@ Result<void> check_members(KafkaAdmin& admin, const Membership& membership) {
   return {};
 }
 
+/// Asks for no more than is known already: what a killed predecessor left open would be waited for.
+/// Only a host that looks as if it did not fit waits, as the newest mark may be in there.
+Result<void> check_marks(KafkaAdmin& admin, const Membership& membership,
+                         const std::vector<TopicPartition>& inputs) {
+  if (!membership.admit) return {};
+  WEIR_TRY(const auto marks, admin.decided_marks(membership.group, inputs));
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    if (membership.admit(inputs[i], marks[i])) continue;
+    WEIR_TRY(const auto newest, admin.committed(membership.group, inputs[i]));
+    WEIR_CHECK(membership.admit(inputs[i], newest));
+  }
+  return {};
+}
+
 }  // namespace
 
 KafkaLog::KafkaLog(std::shared_ptr<KafkaContext> context) : context_(std::move(context)) {}
@@ -72,6 +86,7 @@ Result<void> KafkaLog::join(const Membership& membership) {
     for (std::int32_t i = 0; i < info->partition_count; ++i) partitions.push_back({topic, i});
   }
   WEIR_CHECK(check_members(*admin_, membership));
+  WEIR_CHECK(check_marks(*admin_, membership, partitions));
   Membership member = membership;
   member.host = member_client_id(membership);
   WEIR_TRY(member_, KafkaConsumer::open_member(context_, member, "weir-" + membership.group,
