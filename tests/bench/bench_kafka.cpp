@@ -28,6 +28,7 @@ struct Options {
   std::string only;
   std::string json;
   bool large = false;
+  std::uint64_t latency_rate = 0;
 };
 
 std::vector<KafkaCase> all_cases(bool large) {
@@ -133,7 +134,26 @@ nlohmann::json measure(const Options& options, const KafkaCase& one, int& number
   return report;
 }
 
+/// Count per key with a feature each, at an even pace.
+int latencies(const Options& options) {
+  int number = static_cast<int>(getpid()) % 100'000 * 1000;
+  fmt::print("{} records/s over {} partitions; ms from append to a visible feature\n\n",
+             options.latency_rate, options.setting.partition_count);
+  fmt::print("{:<44} | {:>6} {:>6} {:>6}\n", "case", "p50", "p99", "most");
+  for (const std::int64_t commit_ms : {20, 100, 1000}) {
+    KafkaCase one;
+    one.line = {Case::Work::count, Format::Kind::protobuf, true, commit_ms};
+    const int mine = number++;
+    const KafkaLatency took = in_child(
+        [&] { return run_kafka_latency(options.setting, one, options.latency_rate, mine); });
+    fmt::print("{:<44} | {:>6} {:>6} {:>6}\n", one.name(), took.p50, took.p99, took.most);
+    std::fflush(stdout);
+  }
+  return 0;
+}
+
 int run(const Options& options) {
+  if (options.latency_rate > 0) return latencies(options);
   std::vector<KafkaCase> cases = all_cases(options.large);
   std::erase_if(cases, [&](const KafkaCase& one) {
     return one.name().find(options.match) == std::string::npos;
@@ -173,6 +193,8 @@ int main(int argc, char** argv) {
   app.add_option("--only", options.only, "one side, for a profiler")
       ->check(CLI::IsMember({"host", "by hand", "bare"}));
   app.add_flag("--large", options.large, "also the cases with 5 M keys");
+  app.add_option("--latency", options.latency_rate,
+                 "instead: ms from append to visible feature at so many records/s");
   app.add_option("--json", options.json, "write the table as JSON too");
   CLI11_PARSE(app, argc, argv);
 

@@ -8,17 +8,18 @@ namespace weir::host::bench {
 
 namespace {
 
-std::string yaml(const KafkaSetting& setting, const KafkaCase& one, int number) {
+std::string yaml(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
+                 int number) {
   std::string text = fmt::format(
       "app: bench-{0}\n"
-      "log: {{kafka: {{brokers: \"{1}\"{2}}}}}\n"
+      "log: {{kafka: {{brokers: [{1}]{2}}}}}\n"
       "plugins: [\"{3}\"]\n"
       "workers: {4}\n"
       "state: {{commit: {{interval: {5}ms}}}}\n"
       "sources:\n  input: {{topic: {6}, format: {7}}}\n"
       "resolvers:\n  work: {{use: {8}/{9}, from: input{10}}}\n",
       number, setting.brokers, one.exactly_once ? "" : ", delivery: at_least_once",
-      plugin_path(one.line).string(), one.worker_count, one.line.commit_ms, one.topic(),
+      plugin_path(one.line).string(), one.worker_count, one.line.commit_ms, topic,
       one.line.format == Format::Kind::json ? "json" : "protobuf", one.line.plugin(),
       one.line.resolver(), one.line.features ? ", to: out" : "");
   if (one.line.features) {
@@ -30,8 +31,13 @@ std::string yaml(const KafkaSetting& setting, const KafkaCase& one, int number) 
 
 }  // namespace
 
+Config kafka_app(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
+                 int number) {
+  return or_fail(Config::parse(yaml(setting, one, topic, number), "app of the bench"));
+}
+
 KafkaMeasured run_kafka_host(const KafkaSetting& setting, const KafkaCase& one, int number) {
-  const Config config = or_fail(Config::parse(yaml(setting, one, number), "app of the bench"));
+  const Config config = kafka_app(setting, one, one.topic(), number);
   SystemClock clock;
   Logger logger(Logger::Format::human, LogLevel::warn);
   const std::filesystem::path state = setting.directory / fmt::format("state-{}", number);

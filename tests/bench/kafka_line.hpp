@@ -5,6 +5,7 @@
 #include <string>
 
 #include "bench/line_case.hpp"
+#include "config/config.hpp"
 
 namespace weir::host::bench {
 
@@ -48,6 +49,19 @@ KafkaMeasured run_kafka_by_hand(const KafkaSetting& setting, const KafkaCase& on
 
 /// The whole host.
 KafkaMeasured run_kafka_host(const KafkaSetting& setting, const KafkaCase& one, int number);
+
+/// The app of the case over `topic`; its features go to the topic "out-<number>".
+Config kafka_app(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
+                 int number);
+
+/// How long records took from their append to the feature that others can read, in milliseconds.
+struct KafkaLatency {
+  std::int64_t p50 = 0;
+  std::int64_t p99 = 0;
+  std::int64_t most = 0;
+};
+KafkaLatency run_kafka_latency(const KafkaSetting& setting, const KafkaCase& one,
+                               std::uint64_t records_per_s, int number);
 
 /// The most memory that this process has had, in bytes.
 std::uint64_t resident_peak_bytes();
