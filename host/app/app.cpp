@@ -9,7 +9,6 @@
 #include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/values.hpp"
-#include "publish/commit_id.hpp"
 
 namespace weir::host {
 
@@ -38,17 +37,6 @@ Policy to_policy(config::v1::Policy policy) {
       return Policy::halt;
     default:
       return Policy::dead_letter;
-  }
-}
-
-std::optional<Partitioner> to_partitioner(config::v1::Partitioner partitioner) {
-  switch (partitioner) {
-    case config::v1::CONSISTENT:
-      return Partitioner::consistent;
-    case config::v1::ANY:
-      return std::nullopt;
-    default:
-      return Partitioner::murmur2;
   }
 }
 
@@ -102,19 +90,6 @@ Result<std::string> settings_of(const Config& config, const std::string& resolve
       factory.GetPrototype(plugin.message(manifest.settings_type))->New());
   WEIR_CHECK(config.bind_settings(resolver, message.get()));
   return message->SerializeAsString();
-}
-
-/// The name of `app.resolvers()` and so on in an order that does not change from run to run.
-template <typename Map>
-std::vector<std::string> sorted_names(const Map& map) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : map) names.push_back(name);
-  std::sort(names.begin(), names.end());
-  return names;
-}
-
-std::string task_name(const std::string& source, std::int32_t partition) {
-  return fmt::format("{}-{}", source, partition);
 }
 
 template <typename Value>
@@ -181,6 +156,7 @@ Result<void> App::build() {
            StateDirectory::lock(options_.state.value_or(config_.resolve_path(app.state().path())),
                                 app.app(), warnings));
   for (const std::string& warning : warnings) logger_.warn("commit", "{}", warning);
+  WEIR_CHECK(check_reset());
 
   log_ = options_.log;
   if (log_ == nullptr) {
@@ -212,6 +188,15 @@ Result<void> App::build() {
   return {};
 }
 
+Result<void> App::check_reset() {
+  WEIR_TRY(const auto unfinished, directory_->unfinished_reset());
+  if (!unfinished) return {};
+  return error(Errc::refused,
+               "a reset of the state directory {} was interrupted, so that its tasks may not stand "
+               "where they should; run it again, to its end: {}",
+               state_path().string(), *unfinished);
+}
+
 Result<void> App::join_group() {
   Membership membership;
   membership.group = config_.app().app();
@@ -234,40 +219,38 @@ Result<void> App::check_mark(const TopicPartition& input, const std::optional<Ma
       WEIR_TRY(const auto store, TaskStore::open(store_options(task)));
       head = store->head();
     }
-    if (auto fits = reconcile_with_mark(head, mark); !fits) {
+    if (auto fits = check_fit(source, info, input, head, mark); !fits) {
       return error(fits.error().code, "task {}: {}", task, fits.error().message);
     }
   }
   return {};
 }
 
+Result<void> App::check_fit(const std::string& source, const TopicInfo& info,
+                            const TopicPartition& input, const std::optional<v1::Head>& head,
+                            const std::optional<Mark>& mark) {
+  const Fit fit{config_.app().app(),  config_.name(), source, input,
+                info.partition_count, info.identity};
+  // A topic that was made anew has no marks either, which alone says less.
+  if (head) {
+    WEIR_TRY(const OffsetRange range, log_->offsets(input));
+    WEIR_CHECK(check_input(fit, head->inputs(0), range));
+  }
+  WEIR_CHECK(host::check_mark(fit, head, mark));
+  return {};
+}
+
 Result<void> App::open_topics() {
   const config::v1::App& app = config_.app();
-  for (const std::string& name : sorted_names(app.sources())) {
+  // Config::warnings() has spoken of the other sources.
+  for (const std::string& name : sources_with_tasks(app)) {
     const config::v1::Source& source = app.sources().at(name);
-    const bool is_read =
-        std::any_of(app.resolvers().begin(), app.resolvers().end(),
-                    [&](const auto& resolver) { return resolver.second.from() == name; });
-    if (!is_read) continue;  // Config::warnings() has said so
     WEIR_TRY(auto info, ensure_topic(config_, *log_, logger_, source.topic(), source.partitions(),
                                      TopicUse::source));
     task_count_ += info.partition_count;
     source_topics_.emplace_back(name, std::move(info));
   }
-  for (const std::string& name : sorted_names(app.sinks())) {
-    const config::v1::Sink& sink = app.sinks().at(name);
-    sink_names_.push_back(name);
-    if (sink.kind_case() != config::v1::Sink::kTopic) continue;
-    WEIR_TRY(const auto info, ensure_topic(config_, *log_, logger_, sink.topic(), sink.partitions(),
-                                           TopicUse::output));
-    sink_topics_.emplace_back(
-        name, TopicSink{sink.topic(), info.partition_count, to_partitioner(sink.partitioner())});
-  }
-  WEIR_TRY(const auto info,
-           ensure_topic(config_, *log_, logger_, app.dead_letters().topic(), 1, TopicUse::output));
-  sink_names_.emplace_back(dead_letter_sink);
-  sink_topics_.emplace_back(
-      dead_letter_sink, TopicSink{app.dead_letters().topic(), info.partition_count, std::nullopt});
+  WEIR_TRY(sinks_, AppSinks::open(config_, *log_, logger_));
   return {};
 }
 
@@ -275,10 +258,6 @@ Result<std::vector<Worker::Assignment>> App::open_tasks(std::size_t worker) {
   std::vector<Worker::Assignment> assignments;
   std::size_t number = 0;
   for (const auto& [source, info] : source_topics_) {
-    const bool is_read =
-        std::any_of(config_.app().resolvers().begin(), config_.app().resolvers().end(),
-                    [&](const auto& resolver) { return resolver.second.from() == source; });
-    if (!is_read) continue;
     for (std::int32_t partition = 0; partition < info.partition_count; ++partition) {
       if (number++ % publishers_.size() != worker) continue;
       WEIR_TRY(TaskOptions options, task_options(source, partition));
@@ -303,6 +282,7 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
 
   TaskOptions task;
   task.app = app.app();
+  task.yaml = config_.name();
   task.name = task_name(source_name, partition);
   task.source.name = source_name;
   task.source.input = {source.topic(), partition};
@@ -325,8 +305,8 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
   policy(SetAside::misplaced) = to_policy(source.misplaced());
 
   WEIR_CHECK(add_resolvers(source_name, task));
-  task.sink_names = sink_names_;
-  WEIR_TRY(task.sinks, open_sinks(task.name, partition));
+  task.sink_names = sinks_.names();
+  WEIR_TRY(task.sinks, sinks_.open_for(config_, task.name, partition, task_count_, stdout_mutex_));
   task.store = store_options(task.name);
   task.live = {.count = app.state().live().count(), .bytes = app.state().live().bytes()};
   task.commit_interval_ms = app.state().commit().interval();
@@ -370,8 +350,9 @@ Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& tas
     for (const Manifest::Feature& feature : manifest.features) {
       TaskResolver::Output output;
       if (const std::string* sink = sink_of(resolver, feature.name); sink != nullptr) {
-        const auto index = std::find(sink_names_.begin(), sink_names_.end(), *sink);
-        output.sink = static_cast<std::uint16_t>(index - sink_names_.begin());
+        const std::vector<std::string>& names = sinks_.names();
+        output.sink = static_cast<std::uint16_t>(std::find(names.begin(), names.end(), *sink) -
+                                                 names.begin());
         if (app.sinks().at(*sink).format() == config::v1::JSON) {
           output.printer = std::make_unique<MessagePrinter>(use.plugin->message(feature.type));
         }
@@ -383,33 +364,6 @@ Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& tas
     task.resolvers.push_back(std::move(use));
   }
   return {};
-}
-
-Result<TaskSinks> App::open_sinks(const std::string& task, std::int32_t partition) {
-  constexpr std::string_view placeholder = "{task}";
-  TaskSinks sinks;
-  sinks.partition = partition;
-  for (const auto& [name, topic] : sink_topics_) sinks.topics.emplace(name, topic);
-  for (const auto& [name, sink] : config_.app().sinks()) {
-    if (sink.kind_case() == config::v1::Sink::kStdout) {
-      sinks.lines.emplace(name, open_stdout_sink(stdout_mutex_));
-    } else if (sink.kind_case() == config::v1::Sink::kFile) {
-      std::string path = sink.file();
-      const std::size_t at = path.find(placeholder);
-      if (at != std::string::npos) {
-        path.replace(at, placeholder.size(), task);
-      } else if (task_count_ > 1) {
-        return error(Errc::config, "{}",
-                     config_.render({config_.at(
-                         fmt::format("sinks.{}.file", name),
-                         fmt::format("sinks.{}.file: one file for {} tasks", name, task_count_),
-                         "write {task} in the path: each task appends to a file of its own")}));
-      }
-      WEIR_TRY(auto file, open_file_sink(config_.resolve_path(path)));
-      sinks.lines.emplace(name, std::move(file));
-    }
-  }
-  return sinks;
 }
 
 void App::start() {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "app/app_parts.hpp"
 #include "app/app_view.hpp"
 #include "base/clock.hpp"
 #include "base/logger.hpp"
@@ -77,14 +78,17 @@ class App {
  private:
   App(const Config& config, Options options, Clock& clock, Logger& logger);
   Result<void> build();
+  Result<void> check_reset();
   Result<void> open_topics();
   Result<void> join_group();
   Result<void> check_mark(const TopicPartition& input, const std::optional<Mark>& mark);
+  Result<void> check_fit(const std::string& source, const TopicInfo& info,
+                         const TopicPartition& input, const std::optional<v1::Head>& head,
+                         const std::optional<Mark>& mark);
   Result<std::vector<Worker::Assignment>> open_tasks(std::size_t worker);
   TaskStore::Options store_options(const std::string& task) const;
   Result<TaskOptions> task_options(const std::string& source, std::int32_t partition);
   Result<void> add_resolvers(const std::string& source, TaskOptions& task);
-  Result<TaskSinks> open_sinks(const std::string& task, std::int32_t partition);
 
   const Config& config_;
   Options options_;
@@ -96,8 +100,7 @@ class App {
   Log* log_ = nullptr;
   std::vector<std::shared_ptr<Plugin>> plugins_;
   std::vector<std::pair<std::string, TopicInfo>> source_topics_;  // by source, sorted
-  std::vector<std::pair<std::string, TopicSink>> sink_topics_;    // by sink, sorted
-  std::vector<std::string> sink_names_;
+  AppSinks sinks_;
   std::int32_t task_count_ = 0;
   std::mutex stdout_mutex_;
   std::vector<std::unique_ptr<Publisher>> publishers_;  // one a worker

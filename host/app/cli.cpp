@@ -13,6 +13,7 @@
 #include "app/command_deadletters.hpp"
 #include "app/command_plugin.hpp"
 #include "app/command_produce.hpp"
+#include "app/command_reset.hpp"
 #include "app/command_run.hpp"
 #include "app/command_state.hpp"
 #include "app/command_status.hpp"
@@ -53,6 +54,7 @@ class CommandLine {
     add_produce();
     add_consume();
     add_deadletters();
+    add_reset();
     add_version();
   }
 
@@ -366,6 +368,42 @@ class CommandLine {
         ->type_name("DIR");
   }
 
+  void add_reset() {
+    CLI::App& c = add(
+        root_, "reset", "Set where an app that does not run goes on, and keep or drop its State",
+        "WHERE: earliest, latest, an offset (1200), a time (2026-01-31T00:00:00Z, or milliseconds\n"
+        "as 1769817600000ms): the first record of that time or later, else the end; or current:\n"
+        "where the State stands, to write anew what the log has forgotten of this app.\n"
+        "\n"
+        "--state drop deletes State, timers and dead letters that were sent back and still wait,\n"
+        "and makes State anew from what is read then; with --to earliest it becomes what it would\n"
+        "have been. --state keep leaves all three as they are: records that are read again are\n"
+        "applied to the State A SECOND TIME, and those that are skipped never.\n"
+        "Features of records that are read again are published again, either way.\n"
+        "\n"
+        "What an interrupted reset leaves, no host starts on; the same command again ends it.\n"
+        "\n"
+        "Examples:\n"
+        "  weir reset app.yaml --to earliest --state drop --dry-run    what it would do\n"
+        "  weir reset app.yaml --to earliest --state drop              everything once more\n"
+        "  weir reset app.yaml --to latest --state keep                skip what has piled up\n"
+        "  weir reset app.yaml --to 1200 --state keep --source visits --partition 3",
+        [this] { return command_reset(reset_); });
+    c.add_option("-c,--config", reset_.config, "the app's YAML")->type_name("FILE");
+    c.add_option("FILE", reset_.config, "the same, without -c")->type_name("");
+    c.add_option("--to", reset_.to, "where each task goes on")->type_name("WHERE");
+    c.add_option("--state", reset_.state, "keep or drop; see below")
+        ->type_name("WHAT")
+        ->check(one_of({"keep", "drop"}));
+    c.add_option("--source", reset_.source, "only the tasks of this source")->type_name("NAME");
+    c.add_option("--topic", reset_.topic, "only those of the source that reads it")
+        ->type_name("TOPIC");
+    c.add_option("--partition", reset_.partition, "only this one")->type_name("N");
+    c.add_flag("--dry-run", reset_.dry_run, "print what it would do, and change nothing");
+    add_format(c, reset_.format);
+    c.add_option("--kill-at", reset_.kill_at)->group("");
+  }
+
   void add_version() {
     CLI::App& c = add(root_, "version", "Of the host, the plugin ABI and the libraries", "",
                       [this] { return command_version(version_format_); });
@@ -383,6 +421,7 @@ class CommandLine {
   ConsumeOptions consume_;
   DeadLettersOptions deadletters_;
   RetryOptions retry_;
+  ResetOptions reset_;
   OutputFormat version_format_ = OutputFormat::text;
 };
 

@@ -1,8 +1,6 @@
 #include "app/command_run.hpp"
 
 #include <atomic>
-#include <charconv>
-#include <csignal>
 #include <cstdlib>
 #include <thread>
 
@@ -11,6 +9,7 @@
 
 #include "admin/admin.hpp"
 #include "app/app.hpp"
+#include "app/kill_at.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
 #include "app/stop_signal.hpp"
@@ -33,20 +32,6 @@ Logger::Format to_format(std::string_view format) {
   if (format == "text") return Logger::Format::human;
   if (format == "json") return Logger::Format::json;
   return Logger::format_for_stderr();
-}
-
-/// For tests of recovery: "STEP:N" kills the process when the step is reached for the N-th time.
-std::function<void(std::string_view)> killer(const std::string& kill_at) {
-  if (kill_at.empty()) return {};
-  const std::size_t colon = kill_at.find(':');
-  int count = 1;
-  if (colon != std::string::npos) {
-    std::from_chars(kill_at.data() + colon + 1, kill_at.data() + kill_at.size(), count);
-  }
-  auto left = std::make_shared<std::atomic<int>>(count);  // shared by the threads that reach it
-  return [step = kill_at.substr(0, colon), left](std::string_view reached) {
-    if (reached == step && --*left == 0) kill(getpid(), SIGKILL);
-  };
 }
 
 /// Listens where the YAML says.

@@ -17,9 +17,8 @@ namespace {
 constexpr std::string_view first_line = "weir-state 1\n";
 constexpr std::size_t file_bytes_max = 4096;
 
-Error cannot(const char* what, const std::filesystem::path& path, int code) {
-  return error(code == ENOSPC ? Errc::full : Errc::io, "cannot {} {}: {}", what, path.string(),
-               std::strerror(code));
+Error cannot_read(const std::filesystem::path& path, int code) {
+  return error(Errc::io, "cannot read {}: {}", path.string(), std::strerror(code));
 }
 
 }  // namespace
@@ -29,13 +28,13 @@ Result<std::optional<std::string>> read_app_file(const std::filesystem::path& st
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
     if (errno == ENOENT) return std::optional<std::string>();
-    return cannot("read", path, errno);
+    return cannot_read(path, errno);
   }
   std::array<char, file_bytes_max> bytes{};
   const ssize_t size = ::read(fd, bytes.data(), bytes.size());
   const int code = errno;
   ::close(fd);
-  if (size < 0) return cannot("read", path, code);
+  if (size < 0) return cannot_read(path, code);
   std::string_view text(bytes.data(), static_cast<std::size_t>(size));
   if (!text.starts_with(first_line) || text.size() < first_line.size() + 2 || text.back() != '\n') {
     return error(Errc::corrupt,
@@ -49,18 +48,7 @@ Result<std::optional<std::string>> read_app_file(const std::filesystem::path& st
 }
 
 Result<void> write_app_file(const std::filesystem::path& state_directory, const std::string& app) {
-  const std::filesystem::path path = state_directory / "app";
-  const std::filesystem::path draft = state_directory / "app.new";
-  const std::string text = std::string(first_line) + app + "\n";
-  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0660);
-  if (fd < 0) return cannot("write", draft, errno);
-  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
-                       ::fsync(fd) == 0;
-  const int code = errno;
-  ::close(fd);
-  if (!written) return cannot("write", draft, code);
-  if (::rename(draft.c_str(), path.c_str()) != 0) return cannot("write", path, errno);
-  return sync_directory(state_directory);
+  return write_durable_file(state_directory / "app", std::string(first_line) + app + "\n");
 }
 
 }  // namespace weir::host

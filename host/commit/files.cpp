@@ -36,4 +36,21 @@ Result<void> make_durable_directory(const std::filesystem::path& path) {
   return {};
 }
 
+Result<void> write_durable_file(const std::filesystem::path& path, std::string_view text) {
+  const std::filesystem::path draft = path.string() + ".new";
+  const auto cannot = [](const std::filesystem::path& file, int code) {
+    return error(code == ENOSPC ? Errc::full : Errc::io, "cannot write {}: {}", file.string(),
+                 std::strerror(code));
+  };
+  const int fd = ::open(draft.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0660);
+  if (fd < 0) return cannot(draft, errno);
+  const bool written = ::write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) &&
+                       ::fsync(fd) == 0;
+  const int code = errno;
+  ::close(fd);
+  if (!written) return cannot(draft, code);
+  if (::rename(draft.c_str(), path.c_str()) != 0) return cannot(path, errno);
+  return sync_directory(path.parent_path());
+}
+
 }  // namespace weir::host

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string_view>
 
 #include "base/result.hpp"
 
@@ -11,5 +12,8 @@ Result<void> sync_directory(const std::filesystem::path& path);
 
 /// Makes `path` and its missing parents, durably. Not an error if it exists.
 Result<void> make_durable_directory(const std::filesystem::path& path);
+
+/// Writes `text` as the whole of `path`, durably, or changes nothing: by a draft beside it.
+Result<void> write_durable_file(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace weir::host

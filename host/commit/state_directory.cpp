@@ -136,6 +136,29 @@ Result<void> StateDirectory::read_identity() {
   return sync_directory(path_);
 }
 
+Result<void> StateDirectory::begin_reset(const std::string& command) {
+  return write_durable_file(path_ / "reset", command + "\n");
+}
+
+Result<void> StateDirectory::end_reset() {
+  const std::filesystem::path file = path_ / "reset";
+  std::error_code code;
+  if (!std::filesystem::remove(file, code) && code) {
+    return error(Errc::io, "cannot remove {}: {}", file.string(), code.message());
+  }
+  return sync_directory(path_);
+}
+
+Result<std::optional<std::string>> StateDirectory::unfinished_reset() const {
+  const std::filesystem::path file = path_ / "reset";
+  std::error_code ignored;
+  if (!std::filesystem::exists(file, ignored)) return std::optional<std::string>{};
+  std::string command;
+  std::ifstream in(file);
+  if (!in || !std::getline(in, command)) return error(Errc::io, "cannot read {}", file.string());
+  return std::optional(std::move(command));
+}
+
 Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesystem::path& path,
                                                              const std::string& app,
                                                              std::vector<std::string>& warnings) {

@@ -14,6 +14,7 @@ namespace weir::host {
 ///
 ///   <state>/weir.lock        flock; app, pid and host name as text
 ///   <state>/app              the app's name and the format, written once
+///   <state>/reset            the command of a `weir reset` that has not come to its end
 ///   <state>/identity         16 hex digits, drawn once; tells it from other state directories
 ///   <state>/tasks/<task>/    one LMDB environment each
 ///   <state>/log/             the embedded log, unless the app says otherwise
@@ -33,6 +34,13 @@ class StateDirectory {
 
   /// Who has the directory open, as "app shop (pid 12 on alpha)". Absent: nobody has.
   static std::optional<std::string> holder(const std::filesystem::path& path);
+
+  /// Between the two, durably, a reset by `command` has not come to its end: some tasks may stand
+  /// where it puts them and some not, so no host may go on.
+  Result<void> begin_reset(const std::string& command);
+  Result<void> end_reset();
+  /// The command of a reset that has not come to its end. Absent: there is none.
+  Result<std::optional<std::string>> unfinished_reset() const;
 
   const std::filesystem::path& path() const;
   const std::string& identity() const { return identity_; }

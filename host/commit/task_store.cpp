@@ -92,6 +92,7 @@ struct TaskStore::Impl {
   Result<MDB_txn*> reader() const;
   int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
   Result<void> check_head(MDB_txn* txn) const;
+  Result<int> drop(MDB_txn* txn) const;
   int write_rows(MDB_txn* txn, const CommitRequest& request);
   Result<int> write_all(const CommitRequest& request);
 };
@@ -449,8 +450,28 @@ Result<int> TaskStore::Impl::write_all(const CommitRequest& request) {
   if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) return code;
   Transaction txn(raw);
   WEIR_CHECK(check_head(raw));
-  const int code = write_rows(raw, request);
+  int code = 0;
+  if (request.drop) {
+    WEIR_TRY(code, drop(raw));
+  }
+  if (code == 0) code = write_rows(raw, request);
   return code != 0 ? code : txn.commit();
+}
+
+Result<int> TaskStore::Impl::drop(MDB_txn* txn) const {
+  WEIR_ASSERT(states.empty(), "commit() with drop after register_resolvers()");
+  WEIR_TRY(const Catalog catalog, rows->catalog(txn, resolvers, schemas));
+  for (const auto& [name, entry] : catalog.resolvers) {
+    MDB_dbi dbi = 0;
+    int code = mdb_dbi_open(txn, names::state(entry.id()).c_str(), 0, &dbi);
+    if (code == MDB_NOTFOUND) continue;  // stateless
+    if (code == 0) code = mdb_drop(txn, dbi, /*del=*/1);
+    if (code != 0) return code;
+  }
+  for (const MDB_dbi dbi : {resolvers, schemas}) {
+    if (const int code = mdb_drop(txn, dbi, 0); code != 0) return code;
+  }
+  return timers->drop(txn);
 }
 
 int TaskStore::Impl::write_rows(MDB_txn* txn, const CommitRequest& request) {
@@ -485,8 +506,33 @@ Result<void> TaskStore::commit(const CommitRequest& request) {
   impl.step("committed");
   impl.outbox_rows = request.outbox.size();
   impl.head = request.head;
+  if (request.drop) impl.known.clear();
   impl.renew();
   return {};
+}
+
+Result<TaskStore::Contents> TaskStore::contents() {
+  Impl& impl = *impl_;
+  // A write transaction that writes nothing: it alone may open databases and give them back.
+  MDB_txn* raw = nullptr;
+  if (const int code = mdb_txn_begin(impl.environment->get(), nullptr, 0, &raw); code != 0) {
+    return impl.environment->error(code, "reading " + impl.where());
+  }
+  const Transaction txn(raw);
+  WEIR_TRY(const Catalog catalog, impl.rows->catalog(raw, impl.resolvers, impl.schemas));
+  Contents out;
+  for (const auto& [name, entry] : catalog.resolvers) {
+    MDB_dbi dbi = 0;
+    MDB_stat stat{};
+    int code = mdb_dbi_open(raw, names::state(entry.id()).c_str(), 0, &dbi);
+    if (code == MDB_NOTFOUND) continue;  // stateless
+    if (code == 0) code = mdb_stat(raw, dbi, &stat);
+    if (code != 0) return impl.environment->error(code, "reading " + impl.where());
+    out.states += stat.ms_entries;
+    WEIR_TRY(const std::uint64_t timers, impl.timers->count(raw, entry.id()));
+    out.timers += timers;
+  }
+  return out;
 }
 
 Result<std::vector<std::string>> TaskStore::outbox() {

@@ -55,6 +55,9 @@ struct CommitRequest {
   std::span<const std::string_view> outbox;
   /// Sorted by (resolver, key), each at most once.
   std::span<const StoredTimerChange> timers = {};
+  /// First deletes every State, timer, resolver and schema of the task. Before
+  /// register_resolvers().
+  bool drop = false;
 };
 
 /// What a resolver of the app brings along when a task opens.
@@ -132,6 +135,13 @@ class TaskStore {
   /// continue the newest commit (same lineage, next sequence). Errc::refused: another process has
   /// committed since open().
   Result<void> commit(const CommitRequest& request);
+
+  /// What the newest commit holds, of all resolvers, also those that are not registered.
+  struct Contents {
+    std::uint64_t states = 0;
+    std::uint64_t timers = 0;
+  };
+  Result<Contents> contents();
 
   /// The outbox of the newest commit, in order.
   Result<std::vector<std::string>> outbox();

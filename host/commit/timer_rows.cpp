@@ -92,6 +92,11 @@ Result<std::uint64_t> TimerRows::count(MDB_txn* txn, ResolverId resolver) const 
   return found;
 }
 
+int TimerRows::drop(MDB_txn* txn) const {
+  if (const int code = mdb_drop(txn, timers_, 0); code != 0) return code;
+  return mdb_drop(txn, due_, 0);
+}
+
 int TimerRows::put(MDB_txn* txn, std::span<const StoredTimerChange> changes) const {
   for (const StoredTimerChange& change : changes) {
     if (const int code = put(txn, change); code != 0) return code;

@@ -34,6 +34,9 @@ class TimerRows {
 
   Result<std::uint64_t> count(MDB_txn* txn, ResolverId resolver) const;
 
+  /// Deletes all timers of all resolvers; LMDB's result.
+  int drop(MDB_txn* txn) const;
+
   /// LMDB's result; MDB_CORRUPTED: a row that has to go is damaged.
   int put(MDB_txn* txn, std::span<const StoredTimerChange> changes) const;
 

@@ -61,6 +61,8 @@ Config::Config(Config&&) noexcept = default;
 Config& Config::operator=(Config&&) noexcept = default;
 Config::~Config() = default;
 
+const std::string& Config::name() const { return impl_->document.name; }
+
 Result<Config> Config::load(const std::filesystem::path& path, std::vector<Finding>* findings) {
   const auto cannot = [&](std::string_view why) {
     return error(Errc::config, "{}: cannot read the app's YAML: {}", path.string(), why);

@@ -49,6 +49,9 @@ class Config {
   const config::v1::App& app() const;
   config::v1::App& mutable_app();
 
+  /// The file, as it was named to load() or parse(): for messages.
+  const std::string& name() const;
+
   /// What is allowed but most likely not meant: a source that nobody reads, a sink without writer.
   const std::vector<Finding>& warnings() const;
 

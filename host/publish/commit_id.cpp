@@ -1,8 +1,11 @@
 #include "publish/commit_id.hpp"
 
 #include <charconv>
+#include <random>
 
 #include <fmt/format.h>
+
+#include "base/bytes.hpp"
 
 namespace weir::host {
 
@@ -23,6 +26,15 @@ bool take_number(std::string_view& text, int base, char end, std::uint64_t& valu
 bool is_set(const v1::CommitId& id) { return id.sequence() != 0; }
 
 }  // namespace
+
+v1::CommitId next_commit_id(std::uint64_t lineage, const std::optional<v1::Head>& last) {
+  std::random_device device;
+  v1::CommitId id;
+  id.set_lineage(lineage);
+  id.set_sequence(last ? last->commit().sequence() + 1 : 1);
+  id.set_nonce((std::uint64_t{device()} << 32) | device());
+  return id;
+}
 
 std::string to_metadata(const v1::CommitId& id) {
   return fmt::format("{}{:016x};{};{:016x}", prefix, id.lineage(), id.sequence(), id.nonce());
@@ -52,13 +64,11 @@ bool same_commit(const v1::CommitId& a, const v1::CommitId& b) {
 Result<Recovery> reconcile(const std::optional<v1::Head>& head,
                            const std::optional<v1::CommitId>& seen) {
   const auto refuse = [&](std::string_view what) {
-    return error(
-        Errc::refused,
-        "{}; the log has seen commit {}, the state directory is at {} (last published {}); "
-        "restore the state directory that belongs to this log, or start over under "
-        "another app name",
-        what, seen ? to_metadata(*seen) : "none", head ? to_metadata(head->commit()) : "none",
-        head && is_set(head->published()) ? to_metadata(head->published()) : "none");
+    return error(Errc::refused,
+                 "{}; the log has seen commit {}, the state directory is at {} (last published {})",
+                 what, seen ? to_metadata(*seen) : "none",
+                 head ? to_metadata(head->commit()) : "none",
+                 head && is_set(head->published()) ? to_metadata(head->published()) : "none");
   };
 
   if (!head) {
@@ -82,9 +92,9 @@ Result<Recovery> reconcile_with_mark(const std::optional<v1::Head>& head,
   const std::optional<v1::CommitId> seen = parse_metadata(mark->metadata);
   if (seen) return reconcile(head, seen);
   return error(Errc::refused,
-               "the log holds a mark \"{}\" for this app that Weir did not write; use another app "
-               "name",
-               mark->metadata);
+               "the log's mark of this app is at offset {} (\"{}\"), and Weir did not write it: "
+               "another program has set the offsets of this group",
+               mark->next_offset, printable(mark->metadata));
 }
 
 }  // namespace weir::host

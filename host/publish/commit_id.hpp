@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -9,6 +10,9 @@
 #include "weir/v1/task.pb.h"
 
 namespace weir::host {
+
+/// The id of a new commit of `lineage` that follows `last`; absent: the first one.
+v1::CommitId next_commit_id(std::uint64_t lineage, const std::optional<v1::Head>& last);
 
 /// A commit id as the text that travels with the offsets: "weir1;<lineage>;<sequence>;<nonce>",
 /// lineage and nonce as 16 hex digits.

@@ -25,6 +25,7 @@
 #include "resolve/live_states.hpp"
 #include "resolve/live_timers.hpp"
 #include "task/counters.hpp"
+#include "task/fit.hpp"
 #include "task/retry_log.hpp"
 #include "task/task_snapshot.hpp"
 
@@ -71,6 +72,7 @@ struct TaskResolver {
 
 struct TaskOptions {
   std::string app;
+  std::string yaml;  ///< the app's file as the user names it, for commands in messages
   std::string name;
   TaskSource source;
   std::vector<TaskResolver> resolvers;
@@ -183,6 +185,7 @@ class Task {
   Result<void> start();
   Result<void> open_resolvers();
   Result<std::int64_t> start_offset();
+  Fit fit() const;
   Result<void> recover();
   Result<bool> read(std::int64_t now_ms);
 

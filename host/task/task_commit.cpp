@@ -1,20 +1,11 @@
 // The second half of the path: commit and publish.
 #include <algorithm>
 #include <limits>
-#include <random>
 
+#include "publish/commit_id.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
-
-namespace {
-
-std::uint64_t random_nonce() {
-  std::random_device device;
-  return (std::uint64_t{device()} << 32) | device();
-}
-
-}  // namespace
 
 bool Task::commit_due(std::int64_t now_ms) {
   if (next_offset_ == committed_offset_ && open_records_ == 0) return false;
@@ -115,10 +106,8 @@ void Task::publish(std::vector<std::string_view> chunks) {
 v1::Head Task::next_head() {
   v1::Head head;
   const std::optional<v1::Head>& last = store_->head();
-  v1::CommitId& id = *head.mutable_commit();
-  id.set_lineage(store_->lineage());
-  id.set_sequence(last ? last->commit().sequence() + 1 : 1);
-  id.set_nonce(random_nonce());
+  const v1::CommitId id = next_commit_id(store_->lineage(), last);
+  *head.mutable_commit() = id;
   // The first commit is published too, with nothing but its mark: from then on a log without a mark
   // is one that has lost it.
   if (!last || !outbox_.empty()) {

@@ -3,7 +3,6 @@
 
 #include <google/protobuf/descriptor.h>
 
-#include "publish/commit_id.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
@@ -93,32 +92,14 @@ Result<std::int64_t> Task::start_offset() {
     }
   }
   const v1::Input& input = store_->head()->inputs(0);
-  const auto refuse = [&](std::string what, std::string_view way_out) {
-    return error(Errc::refused, "{}; {}", what, way_out);
-  };
-  if (input.topic() != source.input.topic) {
-    return refuse(fmt::format("source {} reads topic {}, its State comes from topic {}",
-                              source.name, source.input.topic, input.topic()),
-                  "give the new topic a source of its own, or start with a new state directory");
-  }
-  if (input.partition_count() != source.partition_count) {
-    return refuse(fmt::format("topic {} has {} partitions, the State was made with {}",
-                              input.topic(), source.partition_count, input.partition_count()),
-                  "keys would change their task: start with a new state directory");
-  }
-  if (input.topic_identity() != source.topic_identity) {
-    return refuse(
-        fmt::format("topic {} was deleted and made again since the last run", input.topic()),
-        "its records are others: start with a new state directory");
-  }
-  if (input.next_offset() < range.begin || input.next_offset() > range.end) {
-    return refuse(
-        fmt::format("topic {} partition {} holds offsets {} to {}, the State goes on at {}",
-                    input.topic(), input.partition(), range.begin, range.end, input.next_offset()),
-        "the records in between are gone: restore the log, or start with a new state "
-        "directory");
-  }
+  WEIR_CHECK(check_input(fit(), input, range));
   return input.next_offset();
+}
+
+Fit Task::fit() const {
+  const TaskSource& source = options_.source;
+  return {options_.app, options_.yaml,          source.name,
+          source.input, source.partition_count, source.topic_identity};
 }
 
 Result<void> Task::open_resolvers() {
@@ -173,7 +154,7 @@ Result<void> Task::open_resolvers() {
 
 Result<void> Task::recover() {
   WEIR_TRY(const auto mark, ports_.log.committed(options_.app, options_.source.input));
-  WEIR_TRY(const Recovery recovery, reconcile_with_mark(store_->head(), mark));
+  WEIR_TRY(const Recovery recovery, check_mark(fit(), store_->head(), mark));
   if (!store_->head()) return {};
 
   for (const v1::SinkCursor& cursor : store_->head()->sinks()) {

@@ -64,6 +64,40 @@ TEST_CASE("task store: a commit replaces the outbox of the one before and can de
   CHECK(good(one.store->outbox()).empty());
 }
 
+TEST_CASE("task store: a commit that drops leaves only itself") {
+  const TempDir dir;
+  {
+    OneResolver one(options_in(dir / "task"), /*timers=*/true);
+    const StateChange states[] = {{one.id, "ana", "A"}, {one.id, "bob", "B"}};
+    const StoredTimerChange timers[] = {{one.id, "ana", Timer{1000, 0}}};
+    const std::string_view outbox[] = {"out"};
+    good(one.store->commit({one.next_head(), states, outbox, timers}));
+    CHECK(good(one.store->contents()).states == 2);
+    CHECK(good(one.store->contents()).timers == 1);
+  }
+  {
+    const auto store = good(TaskStore::open(options_in(dir / "task")));
+    CHECK(good(store->contents()).states == 2);
+    v1::Head head = *store->head();
+    head.mutable_commit()->set_sequence(2);
+    CommitRequest request;
+    request.head = head;
+    request.drop = true;
+    good(store->commit(request));
+    CHECK(good(store->contents()).states == 0);
+    CHECK(good(store->contents()).timers == 0);
+    CHECK(good(store->outbox()).empty());
+  }
+
+  // Another type under the same name: nothing is left that it could misread.
+  const auto store = good(TaskStore::open(options_in(dir / "task")));
+  ResolverSchema other = test::ips_resolver();
+  other.state = &test::ips_proto().type("test.Unrelated");
+  const ResolverId id = good(store->register_resolvers({&other, 1}, {})).at(0);
+  CHECK_FALSE(good(store->get(id, "ana")).has_value());
+  CHECK(store->head()->commit().sequence() == 2);
+}
+
 TEST_CASE("task store: what is no commit is refused before anything is written") {
   const TempDir dir;
   OneResolver one(options_in(dir / "task"));

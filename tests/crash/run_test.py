@@ -169,7 +169,8 @@ class Refusals(Case):
         app.run_until_end()
         shutil.rmtree(app.log)
         self.produce(app, [posting("r0", "ana", 1)])
-        self.refused(app, "topic postings was deleted and made again", "new state directory")
+        self.refused(app, "topic postings was deleted and made again",
+                     "weir reset app.yaml --source postings")
 
     def test_a_topic_with_other_partitions_is_refused(self):
         app = self.app()

@@ -210,10 +210,12 @@ void KafkaConsumer::on_rebalance(rd_kafka_resp_err_t event,
                    group_, given.size(), lanes_.size(), (*missing)->partition.topic,
                    (*missing)->partition.partition));
     } else if (given.size() > lanes_.size()) {
-      refuse(error(Errc::refused,
-                   "the topics of group '{}' have {} partitions, they had {} when this host "
-                   "started; keys would change their task: start with a new state directory",
-                   group_, given.size(), lanes_.size()));
+      refuse(error(
+          Errc::refused,
+          "the topics of group '{}' have {} partitions, they had {} when this host "
+          "started; keys have changed their partition: stop the host, and make the State anew "
+          "with weir reset APP.yaml --to earliest --state drop",
+          group_, given.size(), lanes_.size()));
     }
     is_granted_ = !error_;
     if (is_granted_) {
