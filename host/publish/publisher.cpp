@@ -101,33 +101,31 @@ void Publisher::run() {
 }
 
 std::vector<Result<void>> Publisher::publish(std::span<PendingPublication* const> waiting) {
-  std::vector<Result<void>> results(waiting.size());
   std::vector<std::vector<NewRecord>> records(waiting.size());
   std::vector<std::vector<Mark>> marks(waiting.size());
   std::vector<std::vector<Header>> headers;  // OutboxEntry's are gone after the visit
-  std::vector<Publication> publications;
-  const PendingPublication* any = nullptr;
+  std::vector<Outgoing> outgoing;
+  outgoing.reserve(waiting.size());
   for (std::size_t i = 0; i < waiting.size(); ++i) {
     PendingPublication& publication = *waiting[i];
+    Outgoing& out = outgoing.emplace_back();
+    out.pending = &publication;
     // Its own fault halts its own task; the others go out without it.
-    results[i] = read_records(publication, records[i], headers);
-    if (!results[i]) continue;
+    out.failure = read_records(publication, records[i], headers);
     for (std::size_t input = 0; input < publication.inputs.size(); ++input) {
       marks[i].push_back(Mark{publication.inputs[input], publication.next_offsets[input],
                               to_metadata(publication.id)});
     }
-    publications.push_back(Publication{marks[i], records[i]});
-    any = &publication;
+    out.publication = Publication{marks[i], records[i]};
   }
-  if (any == nullptr) return results;
-
-  const Result<void> sent = send(publications, *any);
-  if (sent) step("publish");
+  const bool went_out = send(outgoing);
+  if (went_out) step("publish");
+  std::vector<Result<void>> results(waiting.size());
   for (std::size_t i = 0; i < waiting.size(); ++i) {
-    if (!results[i]) continue;
-    results[i] = sent ? write_lines(*waiting[i]->sinks, waiting[i]->chunks) : sent;
+    results[i] = std::move(outgoing[i].failure);
+    if (results[i]) results[i] = write_lines(*waiting[i]->sinks, waiting[i]->chunks);
   }
-  if (sent) step("sinks");
+  if (went_out) step("sinks");
   if (options_.clock != nullptr) {
     const std::int64_t now_us = options_.clock->steady_us();
     for (PendingPublication* publication : waiting) publication->out_us = now_us;
@@ -163,24 +161,56 @@ Result<void> Publisher::read_records(PendingPublication& publication,
   return {};
 }
 
-Result<void> Publisher::send(std::span<const Publication> publications,
-                             const PendingPublication& any) {
-  auto result = producer_->publish(publications);
-  // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
-  // says which commit it has seen. A log that is away is waited for, however long.
-  for (auto pause = retry_wait_min; !result && result.error().code == Errc::unavailable;
-       pause = std::min(2 * pause, retry_wait_max)) {
-    if (is_stopping_after(pause)) break;
-    result = send_again(publications, any);
+bool Publisher::send(std::span<Outgoing> outgoing) {
+  auto pause = retry_wait_min;
+  while (true) {
+    auto sent = send_once(outgoing);
+    if (sent) break;
+    // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
+    // says which commits it has seen. A log that is away is waited for, however long.
+    const bool is_known = sent.error().code != Errc::unavailable;
+    if (is_known || is_stopping_after(pause)) {
+      for (Outgoing& out : outgoing) {
+        if (out.is_open()) out.failure = sent;
+      }
+      break;
+    }
+    pause = std::min(2 * pause, retry_wait_max);
+    producer_.reset();
   }
-  return result;
+  return std::any_of(outgoing.begin(), outgoing.end(),
+                     [](const Outgoing& out) { return out.is_out; });
 }
 
-Result<void> Publisher::send_again(std::span<const Publication> publications,
-                                   const PendingPublication& any) {
-  WEIR_TRY(producer_, log_.open_producer(options_.group, options_.id));
-  WEIR_TRY(const bool seen, log_has_seen(any));
-  return seen ? Result<void>{} : producer_->publish(publications);
+Result<void> Publisher::send_once(std::span<Outgoing> outgoing) {
+  if (producer_ == nullptr) {
+    checked_.emplace();
+    WEIR_TRY(producer_, log_.open_producer(options_.group, options_.id));
+  }
+  std::vector<Publication> publications;
+  for (Outgoing& out : outgoing) {
+    if (!out.is_open()) continue;
+    WEIR_CHECK(look_up(out));
+    if (out.is_open()) publications.push_back(out.publication);
+  }
+  if (publications.empty()) return {};
+  WEIR_CHECK(producer_->publish(publications));
+  for (Outgoing& out : outgoing) out.is_out |= out.is_open();
+  return {};
+}
+
+Result<void> Publisher::look_up(Outgoing& out) {
+  const TopicPartition& input = out.pending->inputs.front();
+  if (!checked_ || checked_->contains(input)) return {};
+  auto seen = log_has_seen(*out.pending);
+  if (seen) {
+    out.is_out = *seen;
+    checked_->insert(input);
+    return {};
+  }
+  if (seen.error().code == Errc::unavailable) return std::move(seen).error();
+  out.failure = std::move(seen).error();
+  return {};
 }
 
 bool Publisher::is_stopping_after(std::chrono::milliseconds pause) {

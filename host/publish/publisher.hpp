@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -89,10 +90,20 @@ class Publisher {
   /// The records of one outbox for the log. Their headers lie in `headers`.
   static Result<void> read_records(PendingPublication& publication, std::vector<NewRecord>& records,
                                    std::vector<std::vector<Header>>& headers);
-  /// One transaction. `any`: one of its publications, by which the log tells whether it happened.
-  Result<void> send(std::span<const Publication> publications, const PendingPublication& any);
-  /// After an unknown outcome: unless the log has seen it.
-  Result<void> send_again(std::span<const Publication> publications, const PendingPublication& any);
+  /// One of those that go out together.
+  struct Outgoing {
+    PendingPublication* pending = nullptr;
+    Publication publication;
+    bool is_out = false;
+    Result<void> failure;
+    bool is_open() const { return !is_out && failure; }
+  };
+  /// One transaction, until it is known to have happened or not. Whether anything went out.
+  bool send(std::span<Outgoing> outgoing);
+  Result<void> send_once(std::span<Outgoing> outgoing);
+  /// Behind a new producer: whether the log has seen this commit, or the one before, which is what
+  /// it must have seen. The error: of asking.
+  Result<void> look_up(Outgoing& out);
   bool is_stopping_after(std::chrono::milliseconds pause);
   Result<bool> log_has_seen(const PendingPublication& publication);
   void step(std::string_view name) {
@@ -101,7 +112,10 @@ class Publisher {
 
   Log& log_;
   Options options_;
-  std::unique_ptr<Producer> producer_;
+  std::unique_ptr<Producer> producer_;  // null: its publications have an unknown outcome
+  /// Inputs whose mark was looked up since the producer was opened; the tasks themselves look when
+  /// they open, so absent for the first one.
+  std::optional<std::set<TopicPartition>> checked_;
 
   std::mutex mutex_;
   std::condition_variable changed_;
