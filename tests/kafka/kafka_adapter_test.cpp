@@ -176,7 +176,7 @@ TEST_CASE("kafka adapter: the member of a group reads all partitions from where 
     ok(publish(*producer, {topic, 0}, 1001, {topic, 1}, "still there"));
   }
 
-  SUBCASE("the same state directory takes over at once and the older host is refused") {
+  SUBCASE("the same state directory takes over at once and only one of the two stays") {
     const auto start = Clock::now();
     const auto heir = open();
     ok(heir->join({group, "host-a", {topic}}));

@@ -79,6 +79,12 @@ class Case(unittest.TestCase):
         output.read_states()
         return output.committed()
 
+    def wait_until_it_goes_on(self, app, host, count=1, talk="talk"):
+        target = self.committed(app) + count
+        self.wait_until(lambda: host.poll() is not None or self.committed(app) >= target,
+                        "the host to go on")
+        self.assertIsNone(host.poll(), self.said(app, talk))
+
     def check_output(self, app):
         """Everything in the input has been worked through, by what kcat reads in it."""
         output = Output(app)
@@ -159,12 +165,6 @@ class TwoHosts(Case):
             self.fail(f"the second host runs on; it said:\n{self.said(app, 'second')}")
         return code, self.said(app, "second")
 
-    def wait_until_it_goes_on(self, app, host, count=1):
-        target = self.committed(app) + count
-        self.wait_until(lambda: host.poll() is not None or self.committed(app) >= target,
-                        "the host to go on")
-        self.assertIsNone(host.poll(), self.said(app, "first"))
-
     def forget_marks(self, app):
         """As their expiry would. A group goes when it has no member any more."""
         tool = self.cluster.tool("org.apache.kafka.tools.consumer.group.ConsumerGroupCommand",
@@ -205,7 +205,7 @@ class TwoHosts(Case):
             self.assertEqual(code, REFUSED, said)
             self.assertIn("the task has no State", said)
             host.send_signal(signal.SIGCONT)
-            self.wait_until_it_goes_on(app, host)
+            self.wait_until_it_goes_on(app, host, talk="first")
         self.finish(app, feeder, host)
         self.assertEqual(host.returncode, 0, self.said(app, "first"))
 
@@ -221,7 +221,7 @@ class TwoHosts(Case):
             shutil.copytree(app.directory / "state", copy, ignore=shutil.ignore_patterns("admin*"))
             (copy / "identity").unlink()
             host.send_signal(signal.SIGCONT)
-        self.wait_until_it_goes_on(app, host, 500)
+        self.wait_until_it_goes_on(app, host, 500, talk="first")
         host.send_signal(signal.SIGSTOP)
         time.sleep(SESSION_SECONDS + 2)
         for state in (foreign, copy):
@@ -229,9 +229,49 @@ class TwoHosts(Case):
             self.assertEqual(code, REFUSED, said)
             self.assertIn("do not belong together", said)
         host.send_signal(signal.SIGCONT)
-        self.wait_until_it_goes_on(app, host)
+        self.wait_until_it_goes_on(app, host, talk="first")
         self.finish(app, feeder, host)
         self.assertEqual(host.returncode, 0, self.said(app, "first"))
+
+
+class BrokerAway(Case):
+    """For longer than the session and the transactions of a host that has much to say."""
+
+    AWAY_SECONDS = 15
+
+    def suspended(self):
+        self.cluster.suspend()
+        time.sleep(self.AWAY_SECONDS)
+        self.cluster.resume()
+
+    def stopped(self):
+        self.cluster.terminate()
+        time.sleep(self.AWAY_SECONDS)
+        self.cluster.restart()
+
+    def check(self, name, times, go_away):
+        app = self.app(name)
+        feeder = PacedFeeder(app.feeder(), Input(harness.seeded(), PARTITIONS))
+        host = self.start(app, env={"WORKERS": "2"})
+        self.wait_until_it_goes_on(app, host, 3000)
+        for _ in range(times):
+            go_away()
+            with feeder.paused() as applied:
+                self.wait_until(lambda a=applied: host.poll() is not None or self.committed(app) == a,
+                                "all tasks")
+            self.assertIsNone(host.poll(), self.said(app))
+        feeder.stop()
+        host.terminate()
+        self.assertEqual(host.wait(), 0, self.said(app))
+        self.assertNotIn("halted", self.said(app))
+        app.run_until_end()
+        self.check_output(app)
+
+    def test_a_host_goes_on_by_itself_when_the_broker_stood_still(self):
+        self.check("suspended", 2, self.suspended)
+
+    def test_a_host_goes_on_by_itself_when_the_broker_was_stopped(self):
+        self.check("stopped", 2, self.stopped)
 
 
 class NoBroker(Case):

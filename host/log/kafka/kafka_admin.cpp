@@ -331,12 +331,12 @@ Result<void> KafkaAdmin::commit(std::string_view group, std::span<const Mark> ma
   return kafka_error(code, fmt::format("the marks of group '{}'", group));
 }
 
-Result<std::vector<std::string>> KafkaAdmin::members(const std::string& group) {
+Result<std::vector<KafkaGroupMember>> KafkaAdmin::members(const std::string& group) {
   KafkaEvent event;
   const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
     return describe_group(client_->handle(), group, context_->options.patience, event);
   });
-  std::vector<std::string> out;
+  std::vector<KafkaGroupMember> out;
   if (failure == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return out;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return kafka_error(failure, fmt::format("the members of group '{}'", group));
@@ -344,8 +344,11 @@ Result<std::vector<std::string>> KafkaAdmin::members(const std::string& group) {
   const rd_kafka_ConsumerGroupDescription_t& found = *group_of(event);
   const std::size_t count = rd_kafka_ConsumerGroupDescription_member_count(&found);
   for (std::size_t i = 0; i < count; ++i) {
-    out.emplace_back(
-        rd_kafka_MemberDescription_client_id(rd_kafka_ConsumerGroupDescription_member(&found, i)));
+    const rd_kafka_MemberDescription_t* member =
+        rd_kafka_ConsumerGroupDescription_member(&found, i);
+    const char* instance = rd_kafka_MemberDescription_group_instance_id(member);
+    out.push_back({rd_kafka_MemberDescription_client_id(member),
+                   instance == nullptr ? "" : instance, rd_kafka_MemberDescription_host(member)});
   }
   return out;
 }

@@ -13,6 +13,14 @@
 
 namespace weir::host {
 
+/// A member of a group as others see it. The broker keeps what the first of several static members
+/// of one name has said of itself.
+struct KafkaGroupMember {
+  std::string client_id;
+  std::string instance;  ///< empty: not a static member
+  std::string address;
+};
+
 /// Questions to the brokers: topics, offsets, marks, groups. Blocks until there is an answer, at
 /// most KafkaOptions::patience. [any]
 class KafkaAdmin {
@@ -41,8 +49,7 @@ class KafkaAdmin {
   /// Sets the group's marks without a transaction. Only while the group has no member.
   Result<void> commit(std::string_view group, std::span<const Mark> marks);
 
-  /// The client ids of the group's members.
-  Result<std::vector<std::string>> members(const std::string& group);
+  Result<std::vector<KafkaGroupMember>> members(const std::string& group);
 
   /// The largest batch that the topic takes, by its max.message.bytes; absent: not told.
   std::optional<std::string> size_limit(const std::string& topic);

@@ -39,7 +39,7 @@ Result<std::shared_ptr<KafkaConsumer>> KafkaConsumer::open_single(
 
 Result<std::shared_ptr<KafkaConsumer>> KafkaConsumer::open_member(
     std::shared_ptr<KafkaContext> context, const Membership& membership,
-    const std::string& instance, std::vector<TopicPartition> partitions) {
+    const std::string& instance, std::vector<TopicPartition> partitions, std::stop_token stop) {
   std::shared_ptr<KafkaConsumer> self(new KafkaConsumer);
   self->is_member_ = true;
   self->group_ = membership.group;
@@ -49,7 +49,7 @@ Result<std::shared_ptr<KafkaConsumer>> KafkaConsumer::open_member(
   fixed.emplace("client.id", membership.host);
   fixed.emplace("session.timeout.ms", std::to_string(context->options.session_timeout.count()));
   WEIR_CHECK(self->open(std::move(context), fixed, std::move(partitions)));
-  WEIR_CHECK(self->subscribe(membership));
+  WEIR_CHECK(self->subscribe(membership, stop));
   return self;
 }
 
@@ -104,7 +104,7 @@ Result<void> KafkaConsumer::open(std::shared_ptr<KafkaContext> context,
   return {};
 }
 
-Result<void> KafkaConsumer::subscribe(const Membership& membership) {
+Result<void> KafkaConsumer::subscribe(const Membership& membership, const std::stop_token& stop) {
   rd_kafka_t* const client = client_->handle();
   const KafkaPartitions topics(
       rd_kafka_topic_partition_list_new(static_cast<int>(membership.topics.size())));
@@ -117,7 +117,8 @@ Result<void> KafkaConsumer::subscribe(const Membership& membership) {
   }
   std::unique_lock lock(mutex_);
   const auto longest = context().options.patience + context().options.session_timeout;
-  if (changed_.wait_for(lock, longest, [&] { return is_granted_ || error_; })) {
+  if (changed_.wait_for(lock, stop, longest, [&] { return is_granted_ || error_; })) {
+    if (error_ && is_fenced()) return error(Errc::unavailable, "{}", error_->message);
     if (error_) return *error_;
     return {};
   }
@@ -219,6 +220,7 @@ void KafkaConsumer::on_rebalance(rd_kafka_resp_err_t event,
     }
     is_granted_ = !error_;
     if (is_granted_) {
+      grant_count_.fetch_add(1, std::memory_order_release);
       assign_lanes();
       context().health.good();
     } else {
@@ -245,6 +247,7 @@ std::string KafkaConsumer::statistics() const {
 }
 
 Result<KafkaMembership> KafkaConsumer::membership() const {
+  if (is_fenced()) return error(Errc::unavailable, "group '{}' gave its place away", group_);
   WEIR_CHECK(check());
   {
     const std::lock_guard lock(mutex_);
@@ -323,6 +326,7 @@ void KafkaConsumer::serve_events() {
   if (auto fatal = client_->fatal()) {
     {
       const std::lock_guard lock(mutex_);
+      if (is_member_ && fatal->code == Errc::refused) is_fenced_.store(true);
       refuse(*std::move(fatal));
     }
     changed_.notify_all();

@@ -44,10 +44,12 @@ class KafkaConsumer {
 
   /// Joins the group under the name `instance`, which fences an older member of that name, and
   /// waits until it was given its part. Errc::refused: that is not every one of `partitions`.
+  /// Errc::unavailable: no answer, fenced by the next one, or stopped.
   static Result<std::shared_ptr<KafkaConsumer>> open_member(std::shared_ptr<KafkaContext> context,
                                                             const Membership& membership,
                                                             const std::string& instance,
-                                                            std::vector<TopicPartition> partitions);
+                                                            std::vector<TopicPartition> partitions,
+                                                            std::stop_token stop);
   ~KafkaConsumer();
   KafkaConsumer(const KafkaConsumer&) = delete;
   KafkaConsumer& operator=(const KafkaConsumer&) = delete;
@@ -66,6 +68,12 @@ class KafkaConsumer {
       return {};
     return refusal();
   }
+
+  /// A newer member of its name has its place; it reads nothing any more. [any]
+  bool is_fenced() const { return is_fenced_.load(std::memory_order_acquire); }
+
+  /// How often the group has given it its part. [any]
+  std::uint64_t grant_count() const { return grant_count_.load(std::memory_order_acquire); }
 
   void lane_is_hungry(KafkaLane& lane);
 
@@ -87,7 +95,7 @@ class KafkaConsumer {
   KafkaConsumer() = default;
   Result<void> open(std::shared_ptr<KafkaContext> context, const KafkaProperties& fixed,
                     std::vector<TopicPartition> partitions);
-  Result<void> subscribe(const Membership& membership);
+  Result<void> subscribe(const Membership& membership, const std::stop_token& stop);
   Result<void> refusal() const;
   void refuse(Error error);
   void run();
@@ -114,12 +122,14 @@ class KafkaConsumer {
   bool has_hungry_ = false;  // guarded by events_mutex_
 
   mutable std::mutex mutex_;
-  std::condition_variable changed_;
+  std::condition_variable_any changed_;
   bool is_granted_ = false;     // guarded by mutex_
   bool is_closing_ = false;     // guarded by mutex_
   std::string statistics_;      // guarded by mutex_
   std::optional<Error> error_;  // guarded by mutex_
   std::atomic<bool> is_refused_{false};
+  std::atomic<bool> is_fenced_{false};
+  std::atomic<std::uint64_t> grant_count_{0};
 
   // Of the thread alone.
   std::vector<std::pair<TopicPartition, std::int32_t>> leaders_;

@@ -35,7 +35,7 @@ Meaning meaning_of(rd_kafka_resp_err_t code) {
         return {Errc::unavailable, "see the security properties of log.kafka"};
       }
       if (is_fenced(code)) return {Errc::refused, "another host of this app has taken over"};
-      if (is_transient(code)) return {Errc::unavailable, {}};
+      if (is_membership_lost(code) || is_transient(code)) return {Errc::unavailable, {}};
       return {Errc::io, {}};
   }
 }

@@ -8,7 +8,7 @@
 #include "base/bytes.hpp"
 #include "log/kafka/kafka_admin.hpp"
 #include "log/kafka/kafka_client.hpp"
-#include "log/kafka/kafka_consumer.hpp"
+#include "log/kafka/kafka_member.hpp"
 #include "log/kafka/kafka_producer.hpp"
 #include "log/kafka/kafka_reader.hpp"
 #include "log/rules.hpp"
@@ -20,47 +20,6 @@ std::string random_id() {
   std::random_device random;
   const std::array<std::uint32_t, 2> drawn{random(), random()};
   return to_hex({reinterpret_cast<const char*>(drawn.data()), sizeof drawn});
-}
-
-/// How a host shows itself to others in its group.
-std::string member_client_id(const Membership& membership) {
-  return fmt::format("weir-{}-{}", membership.group, membership.host);
-}
-
-/// Nobody else is alive in the group. A member of this very state directory is a dead predecessor:
-/// the directory's lock is held.
-Result<void> check_members(KafkaAdmin& admin, const Membership& membership) {
-  const std::string own = member_client_id(membership);
-  const std::string app = fmt::format("weir-{}-", membership.group);
-  WEIR_TRY(const auto members, admin.members(membership.group));
-  for (const std::string& member : members) {
-    if (member == own) continue;
-    if (member.starts_with(app)) {
-      return error(Errc::refused,
-                   "another host of app {} is in its group, with the state directory {} (this one "
-                   "has {}); stop it first, or wait until its session is over if it was killed",
-                   membership.group, member.substr(app.size()), membership.host);
-    }
-    return error(Errc::refused,
-                 "group '{}' has a member that is no host of this app (client.id '{}'); one host "
-                 "owns every partition: end it, or give the app another name",
-                 membership.group, member);
-  }
-  return {};
-}
-
-/// Asks for no more than is known already: what a killed predecessor left open would be waited for.
-/// Only a host that looks as if it did not fit waits, as the newest mark may be in there.
-Result<void> check_marks(KafkaAdmin& admin, const Membership& membership,
-                         const std::vector<TopicPartition>& inputs) {
-  if (!membership.admit) return {};
-  WEIR_TRY(const auto marks, admin.decided_marks(membership.group, inputs));
-  for (std::size_t i = 0; i < inputs.size(); ++i) {
-    if (membership.admit(inputs[i], marks[i])) continue;
-    WEIR_TRY(const auto newest, admin.committed(membership.group, inputs[i]));
-    WEIR_CHECK(membership.admit(inputs[i], newest));
-  }
-  return {};
 }
 
 }  // namespace
@@ -77,20 +36,7 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(KafkaOptions options) {
 }
 
 Result<void> KafkaLog::join(const Membership& membership) {
-  WEIR_CHECK(check_name("the group", membership.group));
-  WEIR_CHECK(check_name("the host", membership.host));
-  std::vector<TopicPartition> partitions;
-  for (const std::string& topic : membership.topics) {
-    WEIR_TRY(const auto info, admin_->topic(topic));
-    if (!info) return no_such_topic(topic);
-    for (std::int32_t i = 0; i < info->partition_count; ++i) partitions.push_back({topic, i});
-  }
-  WEIR_CHECK(check_members(*admin_, membership));
-  WEIR_CHECK(check_marks(*admin_, membership, partitions));
-  Membership member = membership;
-  member.host = member_client_id(membership);
-  WEIR_TRY(member_, KafkaConsumer::open_member(context_, member, "weir-" + membership.group,
-                                               std::move(partitions)));
+  WEIR_TRY(member_, KafkaMember::join(context_, admin_, membership));
   group_ = membership.group;
   return {};
 }
@@ -131,10 +77,8 @@ Result<std::int64_t> KafkaLog::offset_at(const TopicPartition& partition,
 Result<std::unique_ptr<Reader>> KafkaLog::open_reader(const TopicPartition& partition,
                                                       std::int64_t offset) {
   if (member_ != nullptr) {
-    KafkaLane* const lane = member_->take_lane(partition, offset);
-    if (lane != nullptr) {
-      return std::unique_ptr<Reader>(std::make_unique<KafkaReader>(member_, *lane, offset));
-    }
+    WEIR_TRY(auto reader, KafkaReader::open_lane(member_, partition, offset));
+    if (reader != nullptr) return reader;
   }
   WEIR_CHECK(admin_->find(partition));
   return KafkaReader::open_single(context_, partition, offset);
@@ -182,7 +126,9 @@ LogHealth KafkaLog::health() {
 }
 
 std::string KafkaLog::statistics() const {
-  return member_ == nullptr ? std::string{} : member_->statistics();
+  if (member_ == nullptr) return {};
+  const auto consumer = member_->consumer();
+  return consumer && *consumer != nullptr ? (*consumer)->statistics() : std::string{};
 }
 
 }  // namespace weir::host

@@ -31,8 +31,8 @@ struct KafkaOptions {
   Logger* logger = nullptr;  ///< for librdkafka's own lines; outlives the log
 };
 
-class KafkaConsumer;
 class KafkaAdmin;
+class KafkaMember;
 class KafkaProducer;
 struct KafkaContext;
 
@@ -74,9 +74,9 @@ class KafkaLog final : public Log {
   explicit KafkaLog(std::shared_ptr<KafkaContext> context);
 
   std::shared_ptr<KafkaContext> context_;
-  std::shared_ptr<KafkaAdmin> admin_;      // with its producers, which may outlive it
-  std::shared_ptr<KafkaConsumer> member_;  // null before join()
-  std::string group_;                      // of member_
+  std::shared_ptr<KafkaAdmin> admin_;    // with its producers, which may outlive it
+  std::shared_ptr<KafkaMember> member_;  // null before join()
+  std::string group_;                    // of member_
   std::mutex append_mutex_;
   std::unique_ptr<KafkaProducer> appender_;  // guarded by append_mutex_
 };

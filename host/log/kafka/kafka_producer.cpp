@@ -79,6 +79,10 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(std::shared_ptr<Kafka
 }
 
 Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
+  if (options_.member != nullptr) {
+    WEIR_CHECK(options_.member->consumer());
+    generation_ = options_.member->generation();
+  }
   KafkaProperties fixed{{"enable.idempotence", "true"}};
   if (options_.exactly_once) {
     fixed.emplace("transactional.id", fmt::format("weir.{}.{}", options_.group, options_.id));
@@ -146,6 +150,7 @@ Result<void> KafkaProducer::attempt(std::span<const Publication> publications) {
 
 Result<void> KafkaProducer::transact(std::span<const Publication> publications, bool& retry) {
   failure_.reset();
+  if (auto current = check_generation(); !current) return give_up(std::move(current).error());
   auto done = until_done("a transaction",
                          [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); });
   if (!done) return give_up(std::move(done).error());
@@ -169,6 +174,7 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
 
 Result<void> KafkaProducer::publish_at_least_once(std::span<const Publication> publications) {
   failure_.reset();
+  if (auto current = check_generation(); !current) return give_up(std::move(current).error());
   for (const Publication& publication : publications) {
     WEIR_CHECK(produce(publication.records, nullptr));
   }
@@ -181,8 +187,16 @@ Result<void> KafkaProducer::publish_at_least_once(std::span<const Publication> p
     return give_up(error(Errc::unavailable, "{}", reason.message));
   }
   const std::vector<Mark> marks = all_marks(publications);
-  if (options_.member != nullptr) return options_.member->commit(marks);
+  if (options_.member != nullptr) return commit_as_member(marks);
   return admin_->commit(options_.group, marks);
+}
+
+Result<void> KafkaProducer::commit_as_member(std::span<const Mark> marks) {
+  WEIR_TRY(const auto consumer, options_.member->consumer());
+  if (consumer == nullptr || consumer->is_fenced()) {
+    return give_up(error(Errc::unavailable, "group '{}' has no member now", options_.group));
+  }
+  return consumer->commit(marks);
 }
 
 Result<void> KafkaProducer::send_marks(std::span<const Publication> publications) {
@@ -203,13 +217,34 @@ Result<KafkaMembership> KafkaProducer::membership() const {
   // While the group is being rebalanced the member has no part in it.
   const auto deadline = std::chrono::steady_clock::now() + transaction_timeout / 2;
   while (true) {
-    auto member = options_.member->membership();
+    WEIR_CHECK(check_generation());
+    WEIR_TRY(const auto consumer, options_.member->consumer());
+    auto member =
+        consumer == nullptr
+            ? Result<KafkaMembership>(error(
+                  Errc::unavailable, "group '{}' has no member at the moment", options_.group))
+            : consumer->membership();
+    if (member) WEIR_CHECK(check_generation());
     if (member || member.error().code != Errc::unavailable ||
         std::chrono::steady_clock::now() > deadline) {
       return member;
     }
     std::this_thread::sleep_for(5ms);
   }
+}
+
+Result<void> KafkaProducer::check_generation() const {
+  if (options_.member == nullptr) return {};
+  WEIR_CHECK(options_.member->consumer());
+  if (options_.member->generation() == generation_) return {};
+  return error(Errc::unavailable, "group '{}' was distributed anew", options_.group);
+}
+
+/// The coordinator itself does it to a transaction that has taken too long.
+Error KafkaProducer::fencing() const {
+  if (options_.member == nullptr) return fenced(options_.group, options_.id);
+  if (auto owner = options_.member->check_owner(); !owner) return std::move(owner).error();
+  return error(Errc::unavailable, "{} was fenced, but no other host has its group", name());
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -242,7 +277,7 @@ Result<void> KafkaProducer::until_done(std::string_view what, std::chrono::milli
       client_->context().health.bad(text);
       continue;
     }
-    if (is_fenced(last_code_)) return fenced(options_.group, options_.id);
+    if (is_fenced(last_code_)) return fencing();
     return kafka_error(last_code_, fmt::format("{}: {}", name(), what), text);
   }
 }

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "log/kafka/kafka_admin.hpp"
-#include "log/kafka/kafka_consumer.hpp"
+#include "log/kafka/kafka_member.hpp"
 #include "log/log.hpp"
 
 namespace weir::host {
@@ -21,7 +21,7 @@ class KafkaProducer final : public Producer {
     std::string group;
     std::string id;
     bool exactly_once = true;
-    std::shared_ptr<KafkaConsumer> member;  ///< the group's; null: the group has none
+    std::shared_ptr<KafkaMember> member;  ///< the group's; null: the group has none
   };
 
   /// Fences earlier producers of the same group and id, and ends what they had open.
@@ -56,6 +56,10 @@ class KafkaProducer final : public Producer {
   Result<void> check_targets(std::span<const NewRecord> records);
   Result<Target*> target(std::string_view topic);
   Result<KafkaMembership> membership() const;
+  /// Errc::unavailable: the group may have been another's since it was opened. Errc::refused: it
+  /// is.
+  Result<void> check_generation() const;
+  Error fencing() const;
 
   /// Again where nothing happened and it may work: after an aborted transaction librdkafka 2.0.2
   /// counts on from sequence numbers that the broker has not seen, and only then mends itself.
@@ -65,6 +69,7 @@ class KafkaProducer final : public Producer {
   Result<void> publish_at_least_once(std::span<const Publication> publications);
   Result<void> produce(std::span<const NewRecord> records, std::int64_t* offsets);
   Result<void> produce_one(const NewRecord& record, std::int64_t* offset);
+  Result<void> commit_as_member(std::span<const Mark> marks);
   Result<void> send_marks(std::span<const Publication> publications);
   /// Calls until it is done, was told to stop, or (Next::again) patience is over.
   template <typename Call>
@@ -85,6 +90,7 @@ class KafkaProducer final : public Producer {
   std::map<std::string, Target, std::less<>> targets_;
   std::optional<Failure> failure_;
   std::optional<Error> dead_;
+  std::uint64_t generation_ = 0;       // of the member when it was opened
   Next next_ = Next::go_on;            // of the last until_done()
   rd_kafka_resp_err_t last_code_{};    // of the last until_done()
   std::vector<std::int64_t> offsets_;  // of append(), which delivery reports fill

@@ -5,6 +5,7 @@
 
 #include "base/limits.hpp"
 #include "log/kafka/kafka_error.hpp"
+#include "log/kafka/kafka_member.hpp"
 #include "log/rules.hpp"
 
 namespace weir::host {
@@ -24,37 +25,79 @@ Result<std::unique_ptr<Reader>> KafkaReader::open_single(std::shared_ptr<KafkaCo
                                                          std::int64_t offset) {
   WEIR_TRY(auto consumer, KafkaConsumer::open_single(std::move(context), partition));
   KafkaLane* const lane = consumer->take_lane(partition, offset);
-  auto self = std::make_unique<KafkaReader>(std::move(consumer), *lane, offset);
-  self->is_single_ = true;
+  std::unique_ptr<KafkaReader> self(new KafkaReader(std::move(consumer), *lane, offset));
   WEIR_CHECK(self->restart(offset));
+  return std::unique_ptr<Reader>(std::move(self));
+}
+
+Result<std::unique_ptr<Reader>> KafkaReader::open_lane(std::shared_ptr<KafkaMember> member,
+                                                       const TopicPartition& partition,
+                                                       std::int64_t offset) {
+  WEIR_TRY(auto consumer, member->consumer());
+  if (consumer == nullptr) {
+    return error(Errc::unavailable, "the group has no member at the moment; try again");
+  }
+  KafkaLane* const lane = consumer->take_lane(partition, offset);
+  if (lane == nullptr) return std::unique_ptr<Reader>();
+  std::unique_ptr<KafkaReader> self(new KafkaReader(std::move(consumer), *lane, offset));
+  self->member_ = std::move(member);
   return std::unique_ptr<Reader>(std::move(self));
 }
 
 KafkaReader::KafkaReader(std::shared_ptr<KafkaConsumer> consumer, KafkaLane& lane,
                          std::int64_t offset)
-    : consumer_(std::move(consumer)), lane_(lane), position_(offset), window_end_(offset) {}
+    : consumer_(std::move(consumer)), lane_(&lane), position_(offset), window_end_(offset) {}
 
-KafkaReader::~KafkaReader() { consumer_->leave_lane(lane_); }
+KafkaReader::~KafkaReader() { consumer_->leave_lane(*lane_); }
 
-Result<void> KafkaReader::restart(std::int64_t offset) {
+Result<bool> KafkaReader::has_consumer() {
+  const auto fine = consumer_->check();
+  if (!fine && member_ != nullptr && consumer_->is_fenced()) return change_consumer();
+  WEIR_CHECK(fine);
+  return true;
+}
+
+Result<bool> KafkaReader::change_consumer() {
+  WEIR_TRY(auto next, member_->consumer());
+  if (next == nullptr || next == consumer_) return false;
+  KafkaLane* const lane = next->take_lane(lane_->partition, position_);
+  if (lane == nullptr) return false;
+  forget();  // messages end before their client
+  consumer_->leave_lane(*lane_);
+  consumer_ = std::move(next);
+  lane_ = lane;
+  return true;
+}
+
+void KafkaReader::forget() {
   window_.clear();
+  records_.clear();
   next_ = 0;
   error_.reset();
   is_at_end_ = false;
-  position_ = window_end_ = offset;
-  lane_.position = offset;
+  window_end_ = position_;
+}
+
+Result<void> KafkaReader::restart(std::int64_t offset) {
+  position_ = offset;
+  forget();
+  lane_->position = offset;
   if (offset < 0) {  // a number with another meaning to librdkafka
     error_ = out_of_range();
     return {};
   }
-  WEIR_CHECK(consumer_->start_lanes());
+  WEIR_TRY(const bool has_consumer, this->has_consumer());
+  if (!has_consumer) return {};  // the next one starts there
+  if (auto started = consumer_->start_lanes(); !started) {
+    return consumer_->is_fenced() ? Result<void>{} : started;
+  }
   const auto patience = consumer_->context().options.patience;
   const auto deadline = std::chrono::steady_clock::now() + patience;
   while (window_.empty() && !is_at_end_ && !error_) {
     WEIR_CHECK(refill(1, std::chrono::milliseconds(100)));
     if (std::chrono::steady_clock::now() < deadline) continue;
     return error(Errc::unavailable, "no broker gave records of topic '{}' partition {}; {}",
-                 lane_.partition.topic, lane_.partition.partition,
+                 lane_->partition.topic, lane_->partition.partition,
                  consumer_->context().health.trouble().value_or("none said why"));
   }
   return {};
@@ -72,10 +115,15 @@ Result<void> KafkaReader::seek(std::int64_t offset) {
 }
 
 Result<std::span<const Record>> KafkaReader::fetch(FetchLimit limit) {
-  WEIR_CHECK(consumer_->check());
-  if (!lane_.is_started.load(std::memory_order_relaxed)) WEIR_CHECK(consumer_->start_lanes());
   records_.clear();
   headers_.clear();
+  WEIR_TRY(const bool has_consumer, this->has_consumer());
+  if (!has_consumer) return std::span<const Record>();
+  if (!lane_->is_started.load(std::memory_order_relaxed)) {
+    auto started = consumer_->start_lanes();
+    if (!started && consumer_->is_fenced()) return std::span<const Record>();
+    WEIR_CHECK(started);
+  }
   if (next_ == window_.size()) {
     if (error_) return *error_;
     // Until there is a record or really nothing: a queue that keeps something tells nobody about
@@ -95,7 +143,7 @@ Result<std::span<const Record>> KafkaReader::fetch(FetchLimit limit) {
     ++next_;
   }
   position_ = next_ == window_.size() ? window_end_ : records_.back().offset + 1;
-  lane_.position.store(position_, std::memory_order_relaxed);
+  lane_->position.store(position_, std::memory_order_relaxed);
   return std::span<const Record>(records_);
 }
 
@@ -103,12 +151,12 @@ Result<bool> KafkaReader::refill(std::size_t count, std::chrono::milliseconds ti
   window_.clear();
   next_ = 0;
   taken_.resize(count);
-  const ssize_t size = rd_kafka_consume_batch_queue(lane_.queue.get(), to_int(timeout),
+  const ssize_t size = rd_kafka_consume_batch_queue(lane_->queue.get(), to_int(timeout),
                                                     taken_.data(), taken_.size());
   if (size < 0) {
     return kafka_error(
         rd_kafka_last_error(),
-        fmt::format("topic '{}' partition {}", lane_.partition.topic, lane_.partition.partition));
+        fmt::format("topic '{}' partition {}", lane_->partition.topic, lane_->partition.partition));
   }
   for (ssize_t i = 0; i < size; ++i) take(KafkaMessage(taken_[static_cast<std::size_t>(i)]));
   if (size > 0) consumer_->context().health.good();
@@ -132,8 +180,8 @@ void KafkaReader::take(KafkaMessage message) {
 
 void KafkaReader::take_error(const rd_kafka_message_t& message) {
   const std::string what =
-      fmt::format("topic '{}' partition {} at offset {}", lane_.partition.topic,
-                  lane_.partition.partition, window_end_);
+      fmt::format("topic '{}' partition {} at offset {}", lane_->partition.topic,
+                  lane_->partition.partition, window_end_);
   if (message.err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
       message.err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
     error_ = out_of_range();
@@ -149,8 +197,8 @@ void KafkaReader::take_error(const rd_kafka_message_t& message) {
 }
 
 Error KafkaReader::out_of_range() const {
-  return position_out_of_range(lane_.partition.topic, lane_.partition.partition, window_end_,
-                               consumer_->watermarks(lane_.partition));
+  return position_out_of_range(lane_->partition.topic, lane_->partition.partition, window_end_,
+                               consumer_->watermarks(lane_->partition));
 }
 
 void KafkaReader::look_at_queue() {
@@ -159,13 +207,13 @@ void KafkaReader::look_at_queue() {
     for (const KafkaMessage& message : window_) bytes += size_of(*message);
     message_bytes_ = bytes / window_.size() + 1;
   }
-  const std::size_t length = rd_kafka_queue_length(lane_.queue.get());
+  const std::size_t length = rd_kafka_queue_length(lane_->queue.get());
   const bool is_low = length < consumer_->queued_messages_low() &&
                       length * message_bytes_ < consumer_->queued_bytes_low();
   if (is_low && !is_at_end_) {
-    consumer_->lane_is_hungry(lane_);
-  } else if (lane_.is_hungry.load(std::memory_order_relaxed)) {
-    lane_.is_hungry.store(false, std::memory_order_relaxed);
+    consumer_->lane_is_hungry(*lane_);
+  } else if (lane_->is_hungry.load(std::memory_order_relaxed)) {
+    lane_->is_hungry.store(false, std::memory_order_relaxed);
   }
 }
 

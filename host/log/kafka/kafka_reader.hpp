@@ -10,7 +10,7 @@
 
 namespace weir::host {
 
-class KafkaAdmin;
+class KafkaMember;
 
 /// Reads one lane. Keeps the messages of the last fetch, so that their bytes stay, and so that
 /// going back to one of them asks no broker.
@@ -20,8 +20,11 @@ class KafkaReader final : public Reader {
   static Result<std::unique_ptr<Reader>> open_single(std::shared_ptr<KafkaContext> context,
                                                      const TopicPartition& partition,
                                                      std::int64_t offset);
-  /// A lane of the group's member. Starts with the first fetch() of any of them, all at once.
-  KafkaReader(std::shared_ptr<KafkaConsumer> consumer, KafkaLane& lane, std::int64_t offset);
+  /// A lane of the group's member; null: not one of its partitions, or another reader has it.
+  /// Starts with the first fetch() of any of them, all at once. Goes on where the member does.
+  static Result<std::unique_ptr<Reader>> open_lane(std::shared_ptr<KafkaMember> member,
+                                                   const TopicPartition& partition,
+                                                   std::int64_t offset);
   ~KafkaReader() override;
 
   Result<std::span<const Record>> fetch(FetchLimit limit) override;
@@ -29,6 +32,11 @@ class KafkaReader final : public Reader {
   Result<void> seek(std::int64_t offset) override;
 
  private:
+  KafkaReader(std::shared_ptr<KafkaConsumer> consumer, KafkaLane& lane, std::int64_t offset);
+  /// Whether there is a consumer to read from: another one, if its own was fenced.
+  Result<bool> has_consumer();
+  Result<bool> change_consumer();
+  void forget();
   Result<void> restart(std::int64_t offset);
   /// Whether the queue had anything.
   Result<bool> refill(std::size_t count, std::chrono::milliseconds timeout);
@@ -38,10 +46,10 @@ class KafkaReader final : public Reader {
   void look_at_queue();
   void add(const rd_kafka_message_t& message);
 
+  std::shared_ptr<KafkaMember> member_;  ///< null: a client of its own
   std::shared_ptr<KafkaConsumer> consumer_;
-  KafkaLane& lane_;
+  KafkaLane* lane_;
   std::int64_t position_;
-  bool is_single_ = false;
 
   std::vector<KafkaMessage> window_;  ///< what was taken from the queue last
   std::size_t next_ = 0;              ///< in window_: not yet handed out
