@@ -6,8 +6,8 @@ letters are exactly what this program computes from the input: 0 lost, 0 twice.
     kill_test.py PROGRAM PLUGINS FEEDER [--soak]
 
 A kill counts only if it found work that was not committed. WEIR_KILLS: kills at each step (5), and as
-many at random. WEIR_SEED: repeats a run's choices. WEIR_SLOW=1: a build whose times mean nothing. --soak: a million records of 50,000 keys, and 60
-random kills.
+many at random. WEIR_SEED: repeats a run's choices. WEIR_SLOW=1: a build or a machine whose times mean
+nothing. --soak: a million records of 50,000 keys, and 60 random kills.
 """
 
 import os
