@@ -231,13 +231,15 @@ Result<void> App::check_fit(const std::string& source, const TopicInfo& info,
                             const std::optional<Mark>& mark) {
   const Fit fit{config_.app().app(),  config_.name(), source, input,
                 info.partition_count, info.identity};
-  // A topic that was made anew has no marks either, which alone says less.
+  OffsetRange range;
   if (head) {
-    WEIR_TRY(const OffsetRange range, log_->offsets(input));
+    WEIR_TRY(range, log_->offsets(input));
     WEIR_CHECK(check_input(fit, head->inputs(0), range));
   }
-  WEIR_CHECK(host::check_mark(fit, head, mark));
-  return {};
+  const auto fits = host::check_mark(fit, head, mark);
+  if (fits) return {};
+  if (head) WEIR_CHECK(check_last_record(fit, head->inputs(0), range, *log_));
+  return fits.error();
 }
 
 Result<void> App::open_topics() {

@@ -1,10 +1,22 @@
 #include "task/fit.hpp"
 
+#include <chrono>
+
+#define XXH_INLINE_ALL
 #include <fmt/format.h>
+#include <xxhash.h>
 
 namespace weir::host {
 
 namespace {
+
+/// Records that a log has already promised are on their way.
+constexpr std::chrono::milliseconds patience{100};
+
+/// Absent and empty differ.
+XXH64_hash_t digest(const MaybeBytes& bytes, XXH64_hash_t seed) {
+  return bytes ? XXH3_64bits_withSeed(bytes->data(), bytes->size(), seed) : seed + 1;
+}
 
 std::string reset(const Fit& fit, std::string_view options) {
   return fmt::format("weir reset {} --source {} {}", fit.yaml, fit.source, options);
@@ -76,6 +88,38 @@ Result<void> check_input(const Fit& fit, const v1::Input& input, const OffsetRan
         "{}; the log has lost records, or is another one: restore the log, or read what is "
         "there with the State: {}, or make it anew: {}",
         where, keep, drop);
+  }
+  return {};
+}
+
+v1::LastRecord last_record(const Record& record) {
+  v1::LastRecord out;
+  out.set_offset(record.offset);
+  out.set_digest(
+      digest(record.value, digest(record.key, static_cast<XXH64_hash_t>(record.timestamp_ms))));
+  return out;
+}
+
+Result<void> check_record(const Fit& fit, const v1::LastRecord& last, const Record& found) {
+  if (found.offset != last.offset() || last_record(found).digest() == last.digest()) return {};
+  return error(Errc::refused,
+               "topic {} partition {} holds another record at offset {} than the State was made "
+               "from: the topic was deleted and made again, or has lost records and taken others; "
+               "make the State anew from what is there: {}, or, if the topic is a new one, read it "
+               "with the State that is there: {}",
+               fit.input.topic, fit.input.partition, last.offset(),
+               reset(fit, "--to earliest --state drop"), reset(fit, "--to earliest --state keep"));
+}
+
+Result<void> check_last_record(const Fit& fit, const v1::Input& input, const OffsetRange& range,
+                               Log& log) {
+  const std::int64_t offset = input.last().offset();
+  if (!input.has_last() || offset < range.begin || offset >= range.end) return {};
+  WEIR_TRY(const auto reader, log.open_reader(fit.input, offset));
+  while (reader->position() <= offset) {
+    WEIR_TRY(const auto found, reader->fetch({.records = 1}));
+    if (!found.empty()) return check_record(fit, input.last(), found.front());
+    if (reader->position() <= offset) log.wait_for_records(patience);
   }
   return {};
 }

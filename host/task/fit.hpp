@@ -25,6 +25,17 @@ struct Fit {
 /// is not; the message says by which command to go on.
 Result<void> check_input(const Fit& fit, const v1::Input& input, const OffsetRange& range);
 
+/// What a record is known by again; its headers do not count.
+v1::LastRecord last_record(const Record& record);
+
+/// Errc::refused: the log holds another record than `last` in its place. Gone is not another.
+Result<void> check_record(const Fit& fit, const v1::LastRecord& last, const Record& found);
+
+/// The same with a reader of its own, for one that can wait: a topic that was made anew has no
+/// marks either, and says less by that.
+Result<void> check_last_record(const Fit& fit, const v1::Input& input, const OffsetRange& range,
+                               Log& log);
+
 /// What reconcile_with_mark() says, and a refusal with the way out.
 Result<Recovery> check_mark(const Fit& fit, const std::optional<v1::Head>& head,
                             const std::optional<Mark>& mark);

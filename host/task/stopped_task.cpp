@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "publish/commit_id.hpp"
+#include "task/fit.hpp"
 
 namespace weir::host {
 
@@ -41,8 +42,7 @@ Result<void> StoppedTask::look(Log* retries) {
   standing_.next_offset = input.next_offset();
   standing_.topic = input.topic();
   standing_.partition_count = input.partition_count();
-  standing_.is_same_topic =
-      input_of(head) == options_.input && input.topic_identity() == options_.topic_identity;
+  WEIR_TRY(standing_.is_same_topic, is_same_topic());
   WEIR_TRY(const TaskStore::Contents contents, store_->contents());
   standing_.states = contents.states;
   standing_.timers = contents.timers;
@@ -62,6 +62,18 @@ Result<void> StoppedTask::look(Log* retries) {
   standing_.returned =
       static_cast<std::uint64_t>(std::max<std::int64_t>(range.end - head.retries_offset(), 0));
   return {};
+}
+
+Result<bool> StoppedTask::is_same_topic() {
+  const v1::Head& head = *store_->head();
+  const v1::Input& input = head.inputs(0);
+  if (input_of(head) != options_.input || input.topic_identity() != options_.topic_identity) {
+    return false;
+  }
+  const Fit fit{.input = options_.input};
+  const auto same = check_last_record(fit, input, standing_.range, log_);
+  if (!same && same.error().code != Errc::refused) return same.error();
+  return same.has_value();
 }
 
 Result<std::optional<Mark>> StoppedTask::mark_of(const TopicPartition& input) {

@@ -70,6 +70,7 @@ class StoppedTask {
     unknown,
   };
   Result<void> look(Log* retries);
+  Result<bool> is_same_topic();
   Result<std::optional<Mark>> mark_of(const TopicPartition& input);
   Pending pending(const std::optional<Mark>& mark) const;
   Result<void> settle(Publisher& publisher, TaskSinks& sinks);

@@ -44,9 +44,14 @@ Task::Turn Task::turn() {
 Result<bool> Task::read(std::int64_t now_ms) {
   std::span<const Record> records;
   const bool held = now_ms < again_.at_ms;
+  if (!log_is_known_) [[unlikely]] {
+    WEIR_TRY(log_is_known_, know_log());
+    if (!log_is_known_) return false;
+  }
   if (!held) {
     WEIR_TRY(records, reader_->fetch({batch_records_max, batch_bytes_max}));
-    if (records.empty()) next_offset_ = reader_->position();  // may have moved over a gap
+    // May have moved over a gap.
+    if (records.empty()) next_offset_ = std::max(next_offset_, reader_->position());
   }
   bool fired = false;
   const bool any_timer = next_timer_ms_ != LiveTimers::never_ms;
@@ -67,6 +72,15 @@ Result<bool> Task::read(std::int64_t now_ms) {
   step("prepare");
   WEIR_CHECK(resolve(records));
   step("resolve");
+  return true;
+}
+
+Result<bool> Task::know_log() {
+  WEIR_TRY(const auto records, reader_->fetch({.records = 1}));
+  if (records.empty()) return reader_->position() > last_record_->offset();
+  WEIR_CHECK(check_record(fit(), *last_record_, records.front()));
+  // A later one: it was compacted away.
+  if (records.front().offset > last_record_->offset()) WEIR_CHECK(reader_->seek(next_offset_));
   return true;
 }
 
@@ -104,6 +118,7 @@ void Task::find_states(Stage& stage, std::span<const weir_record> records) {
 Result<void> Task::resolve(std::span<const Record> records) {
   Flow flow = Flow::go_on;
   const bool clock_is_record_time = options_.source.arrival_is_record_time;
+  const Record* handled = nullptr;
   for (std::uint32_t i = 0; i < records.size(); ++i) {
     if (clock_is_record_time) {
       move_clock(records[i].timestamp_ms);
@@ -123,10 +138,12 @@ Result<void> Task::resolve(std::span<const Record> records) {
     ++records_;
     ++open_records_;
     next_offset_ = records[i].offset + 1;
+    handled = &records[i];
     record_timestamp_ms_ = records[i].timestamp_ms;
     if (outbox_.bytes() > options_.commit_bytes) break;
   }
   for (Stage& stage : stages_) stage.run.release();
+  if (handled != nullptr) last_record_ = last_record(*handled);
 
   const bool whole_fetch = next_offset_ == records.back().offset + 1;
   if (whole_fetch) {

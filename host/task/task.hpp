@@ -185,9 +185,12 @@ class Task {
   Result<void> start();
   Result<void> open_resolvers();
   Result<std::int64_t> start_offset();
+  Result<std::int64_t> first_read();
   Fit fit() const;
   Result<void> recover();
   Result<bool> read(std::int64_t now_ms);
+  /// Whether the log still holds the record that was handled last. False: not known yet.
+  Result<bool> know_log();
 
   Result<void> decode(std::span<const Record> records);
   Result<void> prepare();
@@ -252,6 +255,8 @@ class Task {
   std::int64_t open_since_ms_ = 0;
   std::int64_t next_offset_ = 0;
   std::int64_t committed_offset_ = 0;
+  std::optional<v1::LastRecord> last_record_;  // that was handled
+  bool log_is_known_ = true;                   // false: it comes first from the reader
   // The task's arrival clock. Far below where adding a wait would overflow.
   static constexpr std::int64_t clock_ms_max = std::int64_t{1} << 61;
   std::int64_t arrival_ms_ = 0;

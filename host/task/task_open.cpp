@@ -74,7 +74,8 @@ Result<void> Task::start() {
     publish({});
   }
   committed_offset_ = next_offset_;
-  WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, next_offset_));
+  WEIR_TRY(const std::int64_t read_from, first_read());
+  WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, read_from));
   return open_retries();
 }
 
@@ -94,6 +95,18 @@ Result<std::int64_t> Task::start_offset() {
   const v1::Input& input = store_->head()->inputs(0);
   WEIR_CHECK(check_input(fit(), input, range));
   return input.next_offset();
+}
+
+/// Where the reader begins: at the record that was handled last, if the log still has its place.
+/// There is none between that and the next one.
+Result<std::int64_t> Task::first_read() {
+  const v1::Input& input = store_->head()->inputs(0);
+  if (!input.has_last()) return next_offset_;
+  last_record_ = input.last();
+  WEIR_TRY(const OffsetRange range, ports_.log.offsets(options_.source.input));
+  if (last_record_->offset() < range.begin) return next_offset_;
+  log_is_known_ = false;
+  return last_record_->offset();
 }
 
 Fit Task::fit() const {

@@ -60,16 +60,17 @@ def create_topic(cluster, name, partitions):
 
 
 class KafkaApp(App):
-    """The ledger app over a cluster. Its topics bear its name and are there from the start."""
+    """The ledger app over a cluster. Its topics bear its name and are there from the start.
+    `create` makes one."""
 
-    def __init__(self, cluster, name="ledger", yaml=YAML, directory=None):
+    def __init__(self, cluster, name="ledger", yaml=YAML, directory=None, create=create_topic):
         self.name = name
         self.cluster = cluster
         super().__init__(yaml.replace("APP", name).replace("BOOTSTRAP", cluster.bootstrap())
                          .replace("PLUGINS", str(harness.PLUGINS)), directory)
         for topic, partitions in (("postings", PARTITIONS), ("entries", OUT_PARTITIONS),
                                   ("deadletters", 1)):
-            create_topic(cluster, self.topic(topic), partitions)
+            create(cluster, self.topic(topic), partitions)
 
     def topic(self, short):
         return f"{self.name}.{short}"
@@ -221,9 +222,10 @@ def header_map(record):
     return dict(zip(flat[::2], flat[1::2]))
 
 
-def ledger_of(records, partitions=PARTITIONS):
-    """The ledger once more, by nothing but what kcat reads in the input topic."""
-    ledger = Ledger()
+def ledger_of(records, partitions=PARTITIONS, ledger=None):
+    """The ledger once more, by nothing but what kcat reads in the input topic; `ledger`: what was there
+    before."""
+    ledger = ledger or Ledger()
     for record in sorted(records, key=lambda r: (r["partition"], r["offset"])):
         value = judges.as_bytes(record["payload"])
         if value is not None:

@@ -111,16 +111,21 @@ Result<void> KafkaConsumer::subscribe(const Membership& membership, const std::s
   for (const std::string& topic : membership.topics) {
     rd_kafka_topic_partition_list_add(topics.get(), topic.c_str(), RD_KAFKA_PARTITION_UA);
   }
-  if (const auto code = rd_kafka_subscribe(client, topics.get());
-      code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return kafka_error(code, fmt::format("group '{}' could not be joined", group_));
-  }
-  std::unique_lock lock(mutex_);
   const auto longest = context().options.patience + context().options.session_timeout;
-  if (changed_.wait_for(lock, stop, longest, [&] { return is_granted_ || error_; })) {
+  while (true) {
+    if (const auto code = rd_kafka_subscribe(client, topics.get());
+        code != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return kafka_error(code, fmt::format("group '{}' could not be joined", group_));
+    }
+    std::unique_lock lock(mutex_);
+    const auto is_decided = [&] { return is_granted_ || error_ || is_outdated_; };
+    if (!changed_.wait_for(lock, stop, longest, is_decided)) break;
     if (error_ && is_fenced()) return error(Errc::unavailable, "{}", error_->message);
     if (error_) return *error_;
-    return {};
+    if (!is_outdated_) return {};
+    is_outdated_ = false;
+    lock.unlock();
+    rd_kafka_unsubscribe(client);  // leaves the group, so that the next joining is a new one
   }
   return error(Errc::unavailable, "group '{}' gave this host nothing to read within {} s; {}",
                group_, std::chrono::duration_cast<std::chrono::seconds>(longest).count(),
@@ -145,6 +150,12 @@ KafkaConsumer::~KafkaConsumer() {
   rd_kafka_consumer_close(client_->handle());
   lanes_.clear();  // their queues are the client's
   events_.reset();
+  if (topic_is_gone_) {
+    // librdkafka 2.0.2 waits for ever for the partitions of a topic that was deleted while it was
+    // assigned. The process is about to end, and ends it too.
+    rd_kafka_set_log_level(client_->handle(), 0);
+    static_cast<void>(client_.release());
+  }
 }
 
 KafkaLane* KafkaConsumer::take_lane(const TopicPartition& partition, std::int64_t offset) {
@@ -200,10 +211,14 @@ void KafkaConsumer::on_rebalance(rd_kafka_resp_err_t event,
     for (int i = 0; i < partitions->cnt; ++i) {
       given.insert({partitions->elems[i].topic, partitions->elems[i].partition});
     }
+    const bool is_first = !std::exchange(was_given_, true);
     const auto missing = std::find_if(lanes_.begin(), lanes_.end(), [&](const auto& lane) {
       return !given.contains(lane->partition);
     });
-    if (missing != lanes_.end()) {
+    if (is_first && (missing != lanes_.end() || given.size() != lanes_.size())) {
+      // A static member that comes back is given what it had, also if it asks for other topics.
+      is_outdated_ = true;
+    } else if (missing != lanes_.end()) {
       refuse(error(Errc::refused,
                    "group '{}' gave this host {} of {} partitions (not topic '{}' partition {}): "
                    "another consumer is in the group, and one host owns all; end it, or give "
@@ -218,11 +233,13 @@ void KafkaConsumer::on_rebalance(rd_kafka_resp_err_t event,
           "with weir reset APP.yaml --to earliest --state drop",
           group_, given.size(), lanes_.size()));
     }
-    is_granted_ = !error_;
+    is_granted_ = !error_ && !is_outdated_;
     if (is_granted_) {
       grant_count_.fetch_add(1, std::memory_order_release);
       assign_lanes();
       context().health.good();
+    } else if (is_outdated_) {
+      assign_lanes();  // none has a reader yet: the answer that lets librdkafka go on
     } else {
       rd_kafka_assign(client_->handle(), nullptr);
     }
@@ -321,6 +338,7 @@ void KafkaConsumer::serve_events() {
   while (const KafkaMessage event{rd_kafka_consumer_poll(client_->handle(), 0)}) {
     if (event->err == RD_KAFKA_RESP_ERR_NO_ERROR) continue;
     context().health.bad(rd_kafka_message_errstr(event.get()));
+    if (is_member_ && event->err == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) look_for_topics();
   }
   if (is_refused_.load(std::memory_order_relaxed)) return;
   if (auto fatal = client_->fatal()) {
@@ -331,6 +349,33 @@ void KafkaConsumer::serve_events() {
     }
     changed_.notify_all();
     context().signal.notify();
+  }
+}
+
+void KafkaConsumer::look_for_topics() {
+  std::set<std::string> topics;
+  for (const auto& lane : lanes_) topics.insert(lane->partition.topic);
+  for (const std::string& topic : topics) {
+    const KafkaTopic handle(rd_kafka_topic_new(client_->handle(), topic.c_str(), nullptr));
+    const rd_kafka_metadata_t* answer = nullptr;
+    if (rd_kafka_metadata(client_->handle(), 0, handle.get(), &answer, to_int(wake_timeout)) !=
+        RD_KAFKA_RESP_ERR_NO_ERROR) {
+      continue;
+    }
+    const KafkaMetadata metadata(answer);
+    if (metadata->topic_cnt != 1) continue;
+    if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
+    {
+      const std::lock_guard lock(mutex_);
+      refuse(error(Errc::refused,
+                   "topic '{}' is gone: it was deleted while this host was reading it; make it "
+                   "again, and the next start says how to go on",
+                   topic));
+      topic_is_gone_ = true;
+    }
+    changed_.notify_all();
+    context().signal.notify();
+    return;
   }
 }
 

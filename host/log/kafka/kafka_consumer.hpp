@@ -102,6 +102,7 @@ class KafkaConsumer {
   void serve_events();
   void on_rebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions);
   void assign_lanes();  // under mutex_
+  void look_for_topics();
   void wake_leaders();
   void find_leaders();
   std::int32_t leader_of(const TopicPartition& partition) const;
@@ -125,6 +126,9 @@ class KafkaConsumer {
   std::condition_variable_any changed_;
   bool is_granted_ = false;     // guarded by mutex_
   bool is_closing_ = false;     // guarded by mutex_
+  bool was_given_ = false;      // partitions, ever; guarded by mutex_
+  bool topic_is_gone_ = false;  // guarded by mutex_
+  bool is_outdated_ = false;    // what it was given first; guarded by mutex_
   std::string statistics_;      // guarded by mutex_
   std::optional<Error> error_;  // guarded by mutex_
   std::atomic<bool> is_refused_{false};

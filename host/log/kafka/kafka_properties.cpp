@@ -66,7 +66,7 @@ constexpr std::array<std::pair<const char*, const char*>, 6> common_defaults{{
     {"socket.keepalive.enable", "true"},
     {"socket.nagle.disable", "true"},
     {"statistics.interval.ms", "1000"},
-    {"topic.metadata.refresh.interval.ms", "60000"},  // partitions that were added
+    {"topic.metadata.refresh.interval.ms", "10000"},  // partitions that were added
 }};
 
 constexpr std::array<std::pair<const char*, const char*>, 6> consumer_defaults{{
