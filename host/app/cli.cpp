@@ -348,6 +348,7 @@ class CommandLine {
         add(group, "retry", "Send some back to the resolvers that refused them",
             "They go to their tasks in order, once each, with their own key and timestamp;\n"
             "nobody else sees them. A running host takes them at once, else the next one.\n"
+            "Those of timers hold no record: --all leaves them out, and says how many.\n"
             "\nExamples:\n"
             "  weir deadletters retry 0:17 0:18 -c app.yaml\n"
             "  weir deadletters retry --all --error rejected -c app.yaml --dry-run",

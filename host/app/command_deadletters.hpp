@@ -36,7 +36,8 @@ struct RetryOptions {
 };
 
 /// `weir deadletters retry`: sends letters back to the resolvers that refused them, in their order,
-/// whether a host runs or not. ExitCode::failed: some could not be sent; none was.
+/// whether a host runs or not. Those of timers cannot be: `all` leaves them out.
+/// ExitCode::failed: some could not be sent; none was.
 ExitCode command_deadletters_retry(const RetryOptions& options);
 
 }  // namespace weir::host

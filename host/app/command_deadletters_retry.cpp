@@ -49,11 +49,22 @@ Result<std::vector<DeadLetter>> choose(const DeadLetters& letters, const RetryOp
   return chosen;
 }
 
+bool is_of_timer(const DeadLetter& letter) { return letter.facts.contains("timer_ms"); }
+
+/// Who says --all does not mean these.
+void leave_timers_out(std::vector<DeadLetter>& chosen) {
+  const std::size_t count = std::erase_if(chosen, is_of_timer);
+  if (count == 0) return;
+  say("{} of timers left out: no record is in them that could be sent; a timer comes back when a "
+      "record of its key sets it",
+      counted(count, "dead letter"));
+}
+
 /// Why a letter cannot be sent back; empty: it can.
 std::string obstacle(const DeadLetter& letter, const Config& config,
                      const std::filesystem::path& state) {
   const auto lacks = [&](const char* fact) { return !letter.facts.contains(fact); };
-  if (letter.facts.contains("timer_ms")) return "it was a timer, not a record";
+  if (is_of_timer(letter)) return "it was a timer, not a record";
   if (lacks("task") || lacks("resolver") || lacks("offset") || lacks("timestamp_ms")) {
     return "it does not say which task and resolver refused it";
   }
@@ -139,6 +150,7 @@ Result<ExitCode> retry(const RetryOptions& options) {
   const std::filesystem::path state =
       options.state.empty() ? config.resolve_path(config.app().state().path()) : options.state;
   WEIR_TRY(std::vector<DeadLetter> chosen, choose(letters, options));
+  if (options.all) leave_timers_out(chosen);
 
   std::size_t refused = 0;
   for (const DeadLetter& letter : chosen) {

@@ -98,6 +98,26 @@ TEST_CASE("retry: what is refused again is a dead letter again and says which on
   CHECK(lines(app.letters()) == 5);
 }
 
+TEST_CASE("retry: all leaves out those of timers and sends the rest") {
+  const LateApp app;
+  const std::string timer =
+      "{\"key\":\"ana\",\"value\":\"\",\"headers\":{\"weir.error\":\"rejected\","
+      "\"weir.task\":\"visits-0\",\"weir.resolver\":\"count_ips\",\"weir.topic\":\"visits\","
+      "\"weir.partition\":\"0\",\"weir.timer_ms\":\"5000\"}}\n";
+  REQUIRE(app.weir({"produce", "ips.deadletters", "-c", "app.yaml"}, timer + timer).code == 0);
+  REQUIRE(lines(app.letters()) == 5);
+
+  const Outcome sent = app.retry({"--all"});
+  CHECK(sent.code == 0);
+  CHECK(sent.err.find("2 dead letters of timers left out") == 0);
+  CHECK(sent.err.find("3 dead letters sent back\n") != std::string::npos);
+  CHECK(lines(sent.out) == 3);
+
+  const Outcome named = app.retry({"0:3"});
+  CHECK(named.code == 1);
+  CHECK(named.err.find("0:3 cannot be sent back: it was a timer") != std::string::npos);
+}
+
 TEST_CASE("retry: what cannot be sent back is said and then nothing is sent") {
   const LateApp app;
 
