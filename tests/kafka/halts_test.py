@@ -25,15 +25,16 @@ from kafka_app import PARTITIONS, YAML, KafkaApp, ledger_of  # noqa: E402
 
 ALL_HALTED, REFUSED = 76, 77
 WAIT_SECONDS_MAX = 60
-OPERATOR = CLUSTER = None
+CLUSTER = None
 # A second in place of ten until the host sees new partitions.
 QUICK = YAML.replace("    session_timeout:",
                      "    consumer: {topic.metadata.refresh.interval.ms: 1000}\n    session_timeout:")
 
 
 def operator(*words):
-    subprocess.run([OPERATOR, CLUSTER.bootstrap(), *map(str, words)], check=True, capture_output=True,
-                   timeout=WAIT_SECONDS_MAX)
+    done = kafka_app.operate(CLUSTER, *words)
+    if done.returncode != 0:
+        raise AssertionError(f"{words}: {done.stderr}")
 
 
 def wait_until(condition, what):
@@ -48,7 +49,7 @@ class HaltingApp(KafkaApp):
     count = 0  # of records sent, so that no two are alike
 
     def __init__(self, name, yaml=QUICK):
-        super().__init__(CLUSTER, name, yaml, create=lambda _, *words: operator("create", *words))
+        super().__init__(CLUSTER, name, yaml, create=kafka_app.create_quickly)
 
     def feed(self, count, topic="postings"):
         """Returns all records of the topic, as kcat has them."""
@@ -285,8 +286,7 @@ class TheOffsets(Case):
     def operate(self, *words):
         """As soon as the group is empty."""
         until = time.monotonic() + WAIT_SECONDS_MAX
-        while subprocess.run([OPERATOR, CLUSTER.bootstrap(), *map(str, words)], check=False,
-                             capture_output=True, timeout=WAIT_SECONDS_MAX).returncode != 0:
+        while kafka_app.operate(CLUSTER, *words).returncode != 0:
             self.assertLess(time.monotonic(), until, "the group is never empty")
             time.sleep(0.3)
 
@@ -327,6 +327,6 @@ def setUpModule():
 
 
 if __name__ == "__main__":
-    OPERATOR = pathlib.Path(sys.argv.pop(4)).resolve()
+    kafka_app.OPERATOR = pathlib.Path(sys.argv.pop(4)).resolve()
     kafka_app.arguments(sys.argv)
     unittest.main(verbosity=2)
