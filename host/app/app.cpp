@@ -171,8 +171,7 @@ Result<void> App::build() {
   WEIR_CHECK(open_topics());
   WEIR_CHECK(join_group());  // before a producer is opened: that fences the producers of others
 
-  const std::size_t worker_count = options_.own_threads ? app.workers() : 1;
-  for (std::size_t worker = 0; worker < worker_count; ++worker) {
+  for (std::size_t worker = 0; worker < worker_count(); ++worker) {
     WEIR_TRY(auto publisher, Publisher::open(*log_, {.group = app.app(),
                                                      .id = std::to_string(worker),
                                                      .own_thread = options_.own_threads,
@@ -180,7 +179,7 @@ Result<void> App::build() {
                                                      .after_step = options_.after_step}));
     publishers_.push_back(std::move(publisher));
   }
-  for (std::size_t worker = 0; worker < worker_count; ++worker) {
+  for (std::size_t worker = 0; worker < worker_count(); ++worker) {
     WEIR_TRY(auto assignments, open_tasks(worker));
     workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
   }
@@ -205,8 +204,18 @@ Result<void> App::join_group() {
   membership.admit = [this](const TopicPartition& input, const std::optional<Mark>& mark) {
     return check_mark(input, mark);
   };
-  return log_->join(membership);
+  // Before the first producer of this host is opened, and until those of the last one have ended.
+  const std::uint32_t before = directory_->workers();
+  const auto now = static_cast<std::uint32_t>(worker_count());
+  WEIR_CHECK(directory_->set_workers(std::max(before, now)));
+  for (std::uint32_t id = now; id < before; ++id) {
+    membership.former_producers.push_back(std::to_string(id));
+  }
+  WEIR_CHECK(log_->join(membership));
+  return directory_->set_workers(now);
 }
+
+std::size_t App::worker_count() const { return options_.own_threads ? config_.app().workers() : 1; }
 
 /// A host that its tasks would refuse anyway must not take the group from one that only sleeps.
 Result<void> App::check_mark(const TopicPartition& input, const std::optional<Mark>& mark) {

@@ -81,6 +81,7 @@ class App {
   Result<void> check_reset();
   Result<void> open_topics();
   Result<void> join_group();
+  std::size_t worker_count() const;
   Result<void> check_mark(const TopicPartition& input, const std::optional<Mark>& mark);
   Result<void> check_fit(const std::string& source, const TopicInfo& info,
                          const TopicPartition& input, const std::optional<v1::Head>& head,

@@ -111,7 +111,7 @@ class StopWhileStarting {
           while (!is_over_) {
             if (!stop.wait(std::chrono::milliseconds(10))) continue;
             logger.info("app", "stopped while it was starting");
-            std::_Exit(static_cast<int>(ExitCode::temporary));
+            std::_Exit(static_cast<int>(ExitCode::ok));
           }
         }) {}
   ~StopWhileStarting() {

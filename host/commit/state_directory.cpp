@@ -123,6 +123,17 @@ std::filesystem::path StateDirectory::task_directory(std::string_view task) cons
   return path_ / "tasks" / task;
 }
 
+std::uint32_t StateDirectory::workers() const {
+  std::uint32_t count = 1;
+  std::ifstream(path_ / "workers") >> count;  // no such file: one is what it starts with
+  return std::max(count, 1U);
+}
+
+Result<void> StateDirectory::set_workers(std::uint32_t count) {
+  if (count == workers()) return {};
+  return write_durable_file(path_ / "workers", fmt::format("{}\n", count));
+}
+
 Result<void> StateDirectory::read_identity() {
   const std::filesystem::path file = path_ / "identity";
   std::ifstream(file) >> identity_;

@@ -16,6 +16,7 @@ namespace weir::host {
 ///   <state>/app              the app's name and the format, written once
 ///   <state>/reset            the command of a `weir reset` that has not come to its end
 ///   <state>/identity         16 hex digits, drawn once; tells it from other state directories
+///   <state>/workers          how many workers the last host had, if not always one
 ///   <state>/tasks/<task>/    one LMDB environment each
 ///   <state>/log/             the embedded log, unless the app says otherwise
 ///   <state>/retries/         dead letters that were sent back, an embedded log
@@ -44,6 +45,10 @@ class StateDirectory {
 
   const std::filesystem::path& path() const;
   const std::string& identity() const { return identity_; }
+  /// How many workers hosts on it have had, as far as their producers may have left something open
+  /// in the log. Errc::io.
+  std::uint32_t workers() const;
+  Result<void> set_workers(std::uint32_t count);
   std::filesystem::path task_directory(std::string_view task) const;
 
  private:

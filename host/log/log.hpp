@@ -142,6 +142,9 @@ struct Membership {
   std::string group;
   std::string host;  ///< tells hosts with different state directories apart; printable, no spaces
   std::vector<std::string> topics;  ///< all that it reads
+  /// Ids of producers that earlier members may have opened and this one will not: what they have
+  /// left open ends now, and not when the log's patience with them does.
+  std::vector<std::string> former_producers = {};
   /// May be empty. Called with the group's mark of every input (absent: none was ever published)
   /// when nobody else was found and before anything of anybody is fenced; its error is that of
   /// join(). A mark may be the one before that of a transaction which has not ended yet; if that is

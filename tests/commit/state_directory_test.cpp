@@ -37,6 +37,20 @@ TEST_CASE("state directory: the first host makes it and writes whose it is") {
   CHECK(held->task_directory("visits-0") == dir / "a/state" / "tasks" / "visits-0");
 }
 
+TEST_CASE("state directory: it knows how many workers the last host had") {
+  const TempDir dir;
+  std::vector<std::string> warnings;
+  {
+    const auto held = good(StateDirectory::lock(dir / "state", "shop", warnings));
+    CHECK(held->workers() == 1);
+    good(held->set_workers(8));
+  }
+  const auto held = good(StateDirectory::lock(dir / "state", "shop", warnings));
+  CHECK(held->workers() == 8);
+  good(held->set_workers(2));
+  CHECK(held->workers() == 2);
+}
+
 TEST_CASE("state directory: a second host is refused with the pid of the first") {
   const TempDir dir;
   std::vector<std::string> warnings;

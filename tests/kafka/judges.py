@@ -1,7 +1,9 @@
 """What other people's clients see in a topic: kcat, and Kafka's own console consumer."""
 
+import collections
 import json
 import subprocess
+import threading
 
 READ_SECONDS_MAX = 300
 # The console consumer knows no end; it stops when nothing has come for so long, also at its start.
@@ -22,6 +24,32 @@ def kcat(bootstrap, topic, partition=None, start=0, isolation="read_committed"):
         raise RuntimeError(f"kcat could not read {topic}: {done.stderr.decode(errors='replace')}")
     text = done.stdout.decode(errors="surrogateescape")
     return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
+class following:
+    """How many committed records kcat has seen so far in each partition; a context manager."""
+
+    def __init__(self, bootstrap, topic):
+        self.counts = collections.Counter()
+        self.process = subprocess.Popen(
+            ["kcat", "-C", "-q", "-u", "-b", bootstrap, "-t", topic, "-o", "beginning", "-f", "%p\\n",
+             "-X", "isolation.level=read_committed", "-X", "fetch.wait.max.ms=20"],
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        self.thread = threading.Thread(target=self.follow, daemon=True)
+        self.thread.start()
+
+    def follow(self):
+        for line in self.process.stdout:
+            self.counts[int(line)] += 1
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.kill()
+        self.process.wait()
+        self.thread.join()
+        self.process.stdout.close()
 
 
 def as_bytes(text):

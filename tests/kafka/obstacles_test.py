@@ -6,6 +6,7 @@ and whoever must stop says why.
     obstacles_test.py PROGRAM PLUGINS FEEDER
 """
 
+import collections
 import os
 import pathlib
 import shutil
@@ -19,9 +20,10 @@ import unittest
 sys.dont_write_bytecode = True
 import kafka_app  # noqa: E402 (after the line above, on purpose)
 import harness  # noqa: E402
+import judges  # noqa: E402
 from broker import Cluster  # noqa: E402
 from harness import posting  # noqa: E402
-from kafka_app import PARTITIONS, KafkaApp, Output, PacedFeeder, ledger_of  # noqa: E402
+from kafka_app import OUT_PARTITIONS, PARTITIONS, KafkaApp, Output, PacedFeeder, ledger_of  # noqa: E402
 from ledger_checks import check_all  # noqa: E402
 from ledger_input import Input  # noqa: E402
 
@@ -272,6 +274,55 @@ class BrokerAway(Case):
 
     def test_a_host_goes_on_by_itself_when_the_broker_was_stopped(self):
         self.check("stopped", 2, self.stopped)
+
+
+class FewerWorkers(Case):
+    """The transactions of a worker that the next host has not are ended by it all the same."""
+
+    FIRST_FEATURE_SECONDS = 2  # the promise, on an idle machine
+    # A machine that has other things to do as well. The broker's own patience ends after 10.
+    FIRST_FEATURE_SECONDS_MAX = 5
+    TRANSACTIONS = "org.apache.kafka.tools.TransactionsCommand"
+
+    def is_open(self, transactional_id):
+        done = subprocess.run(self.cluster.tool(self.TRANSACTIONS, "--bootstrap-server",
+                                                self.cluster.bootstrap(), "list"),
+                              capture_output=True, text=True, check=True)
+        return any(transactional_id in line and "Ongoing" in line for line in done.stdout.splitlines())
+
+    def kill_with_open_transaction(self, app, transactional_id):
+        until = time.monotonic() + WAIT_SECONDS_MAX
+        while True:
+            host = self.start(app, env={"WORKERS": "4", "INTERVAL": "5ms"})
+            self.wait_until_it_goes_on(app, host, 500)
+            host.kill()
+            host.wait()
+            if self.is_open(transactional_id):
+                return
+            self.assertLess(time.monotonic(), until, "no kill met an open transaction")
+
+    def test_the_first_features_come_soon(self):
+        app = self.app("fewer")
+        feeder = PacedFeeder(app.feeder(), Input(harness.seeded(), PARTITIONS))
+        self.kill_with_open_transaction(app, f"weir.{app.name}.3")
+        before = collections.Counter(record["partition"] for record in app.read("entries"))
+        with judges.following(self.cluster.bootstrap(), app.topic("entries")) as features:
+            self.wait_until(lambda: features.counts == before, "the features of the host that died")
+            began = time.monotonic()
+            host = self.start(app, env={"WORKERS": "1"})
+            # Of every partition: behind an open transaction nothing is committed.
+            self.wait_until(lambda: all(features.counts[p] > before[p] for p in range(OUT_PARTITIONS)),
+                            "features")
+            seconds = time.monotonic() - began
+        print(f"first features after {seconds:.2f} s (promised: {self.FIRST_FEATURE_SECONDS})",
+              file=sys.stderr)
+        self.assertLess(seconds, self.FIRST_FEATURE_SECONDS_MAX, self.said(app))
+        self.wait_until_it_goes_on(app, host)
+        feeder.stop()
+        host.terminate()
+        self.assertEqual(host.wait(), 0, self.said(app))
+        app.run_until_end()
+        self.check_output(app)
 
 
 class NoBroker(Case):

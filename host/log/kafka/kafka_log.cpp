@@ -1,6 +1,7 @@
 #include "log/kafka/kafka_log.hpp"
 
 #include <array>
+#include <future>
 #include <random>
 #include <thread>
 #include <utility>
@@ -38,7 +39,23 @@ Result<std::unique_ptr<KafkaLog>> KafkaLog::open(KafkaOptions options) {
 Result<void> KafkaLog::join(const Membership& membership) {
   WEIR_TRY(member_, KafkaMember::join(context_, admin_, membership));
   group_ = membership.group;
-  return {};
+  return end_producers(membership.former_producers);
+}
+
+Result<void> KafkaLog::end_producers(const std::vector<std::string>& ids) {
+  std::vector<std::future<Result<void>>> ends;  // each takes its time
+  for (const std::string& id : ids) {
+    ends.push_back(std::async(std::launch::async, [&, id]() -> Result<void> {
+      KafkaProducer::Options options{group_, id, /*exactly_once=*/true, member_};
+      WEIR_CHECK(KafkaProducer::open(context_, admin_, std::move(options)));
+      return {};
+    }));
+  }
+  Result<void> out;
+  for (auto& end : ends) {
+    if (auto ended = end.get(); out && !ended) out = std::move(ended);
+  }
+  return out;
 }
 
 Result<std::optional<TopicInfo>> KafkaLog::topic(std::string_view name) {

@@ -72,6 +72,8 @@ class KafkaLog final : public Log {
 
  private:
   explicit KafkaLog(std::shared_ptr<KafkaContext> context);
+  /// Opens them once, which ends what was left open under their ids.
+  Result<void> end_producers(const std::vector<std::string>& ids);
 
   std::shared_ptr<KafkaContext> context_;
   std::shared_ptr<KafkaAdmin> admin_;    // with its producers, which may outlive it
