@@ -269,6 +269,35 @@ class Members(Case):
         self.goes_on(app, records)
 
 
+class Reset(Case):
+    def test_to_a_time_also_after_a_kill(self):
+        app = self.app("times")
+        begin_ms = 1_700_000_000_000
+        records = []
+        for number in range(48):
+            account = f"account-{number % 13}"
+            records.append({"partition": harness.partition_of(account.encode(), PARTITIONS),
+                            "value": posting(f"r{number}", account, number),
+                            "timestamp": begin_ms + number * 1000})
+        app.produce(app.topic("postings"), records)
+        app.run_until_end()
+        whole = app.accounts()
+        words = ("reset", "app.yaml", "--to", f"{begin_ms + 20_000}ms", "--state", "drop")
+        tried = app.call(*words, "--dry-run")
+        self.assertEqual(app.accounts(), whole)
+        for step in ("begin", "commit:2", "publish", "end"):
+            died = app.call(*words, "--kill-at", step, expect=None)
+            self.assertTrue(harness.was_killed(died.returncode), died.stderr)
+            if step == "begin":
+                self.assertEqual(died.stdout, tried)
+            commands = self.refuses(app, "a reset of the state directory", "was interrupted")
+        self.follow(app, commands, "--state drop")
+        self.assertEqual(app.accounts(), {})
+        newer = ledger_of(one for one in app.read("postings") if one["ts"] >= begin_ms + 20_000)
+        self.assertEqual(newer.applied, 28)
+        self.goes_on(app, newer)
+
+
 class TheOffsets(Case):
     """Of the group, by tools that it must be empty for: its sessions end while other cases run."""
 
