@@ -124,7 +124,7 @@ class Reset {
     WEIR_CHECK(directory_->begin_reset(command()));
     step("begin");
     const std::string& app = config_->app().app();
-    WEIR_CHECK(log_->join({.group = app, .host = directory_->identity(), .topics = plan.topics}));
+    WEIR_CHECK(join(app, plan.topics));
     WEIR_TRY(
         const auto publisher,
         Publisher::open(
@@ -147,6 +147,15 @@ class Reset {
     }
     step("end");
     return directory_->end_reset();
+  }
+
+  Result<void> join(const std::string& app, const std::vector<std::string>& topics) {
+    Membership membership{.group = app, .host = directory_->identity(), .topics = topics};
+    // A reset has one producer; the last run may have had more.
+    for (std::uint32_t id = 1; id < directory_->workers(); ++id) {
+      membership.former_producers.push_back(std::to_string(id));
+    }
+    return log_->join(membership);
   }
 
   void step(std::string_view name) const {
