@@ -189,6 +189,7 @@ class TwoHosts(Case):
         self.assertIn(f"pid {host.pid}", said)
         code, said = self.second(app, "elsewhere")
         self.assertEqual(code, REFUSED, said)
+        self.assertIn(f"try again after {SESSION_SECONDS} s", said)
         before = self.committed(app)
         self.wait_until(lambda: self.committed(app) > before, "the first host to go on")
         self.finish(app, feeder, host)

@@ -60,10 +60,15 @@ Result<void> KafkaMember::check_members() const {
   for (const KafkaGroupMember& member : members) {
     if (member.client_id == prefix + host_) continue;
     if (member.client_id.starts_with(prefix)) {
-      return error(Errc::refused,
-                   "another host of app {} is in its group, with the state directory {} (this one "
-                   "has {}); stop it first, or wait until its session is over if it was killed",
-                   group_, member.client_id.substr(prefix.size()), host_);
+      const auto session =
+          std::chrono::duration_cast<std::chrono::seconds>(context_->options.session_timeout);
+      return error(
+          Errc::refused,
+          "another host of app {} is in its group, with the state directory {} at {} (this "
+          "one has {}); it runs, or has ended less than {} s ago, as the group keeps its "
+          "place for so long: stop it, and try again after {} s",
+          group_, member.client_id.substr(prefix.size()), member.address, host_, session.count(),
+          session.count());
     }
     return error(Errc::refused,
                  "group '{}' has a member that is no host of this app (client.id '{}'); one host "
