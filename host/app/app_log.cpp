@@ -47,6 +47,10 @@ std::vector<Finding> check_app_log(const Config& config) {
       if (auto fits = check_kafka_property(name, value); !fits) {
         findings.push_back(config.at(path, fmt::format("{}: {}", path, fits.error().message), ""));
       }
+      if (auto warning = kafka_property_warning(name, value); !warning.empty()) {
+        findings.push_back(config.at(path, fmt::format("{}: {}", path, warning), ""));
+        findings.back().severity = Finding::Severity::warning;
+      }
     }
   };
   check("properties", kafka.properties());
@@ -58,7 +62,14 @@ std::vector<Finding> check_app_log(const Config& config) {
 Result<std::unique_ptr<Log>> open_app_log(const Config& config, const std::filesystem::path& state,
                                           Logger* logger) {
   if (config.app().log().has_kafka()) {
-    const std::vector<Finding> findings = check_app_log(config);
+    std::vector<Finding> findings = check_app_log(config);
+    for (const Finding& finding : findings) {
+      if (finding.severity != Finding::Severity::warning || logger == nullptr) continue;
+      logger->warn("config", "{}", config.render({finding}));
+    }
+    std::erase_if(findings, [](const Finding& finding) {
+      return finding.severity == Finding::Severity::warning;
+    });
     if (!findings.empty()) return error(Errc::config, "{}", config.render(findings));
     WEIR_TRY(auto opened, KafkaLog::open(to_options(config.app().log().kafka(), logger)));
     return std::unique_ptr<Log>(std::move(opened));

@@ -13,7 +13,7 @@
 namespace weir::host {
 
 /// What is wrong with the YAML's `log:` beyond its schema: properties that librdkafka does not
-/// take, or that the host must set itself. Asks no broker.
+/// take, or that the host must set itself; warnings too. Asks no broker.
 std::vector<Finding> check_app_log(const Config& config);
 
 /// The log that the app's YAML names: the embedded one, below `state` unless the YAML says

@@ -17,6 +17,9 @@ using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewT
 using ConfigResource =
     std::unique_ptr<rd_kafka_ConfigResource_t, KafkaDestroy<rd_kafka_ConfigResource_destroy>>;
 
+/// Enough for a broker that answers, with the connection to it.
+constexpr std::chrono::milliseconds first_step{500};
+
 AdminOptions admin_options(rd_kafka_t* client, rd_kafka_admin_op_t operation,
                            std::chrono::milliseconds timeout) {
   AdminOptions out(rd_kafka_AdminOptions_new(client, operation));
@@ -122,16 +125,26 @@ Result<std::unique_ptr<KafkaAdmin>> KafkaAdmin::open(std::shared_ptr<KafkaContex
 Result<KafkaMetadata> KafkaAdmin::metadata(const char* topic) {
   KafkaTopic only;
   if (topic != nullptr) only.reset(rd_kafka_topic_new(client_->handle(), topic, nullptr));
-  const rd_kafka_metadata_t* answer = nullptr;
-  const rd_kafka_resp_err_t code =
-      rd_kafka_metadata(client_->handle(), topic == nullptr ? 1 : 0, only.get(), &answer,
-                        to_int(context_->options.patience));
-  if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
-    context_->health.good();
-    return KafkaMetadata(answer);
+  // librdkafka tries again until the time is up whatever a broker says: so it is asked in steps,
+  // and not again when a broker wants other credentials.
+  const auto deadline = std::chrono::steady_clock::now() + context_->options.patience;
+  rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR__TIMED_OUT;
+  rd_kafka_resp_err_t cause = RD_KAFKA_RESP_ERR_NO_ERROR;
+  for (auto step = first_step; is_transient(code) && !is_kept_out(cause); step *= 2) {
+    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
+        deadline - std::chrono::steady_clock::now());
+    if (left.count() <= 0) break;
+    const rd_kafka_metadata_t* answer = nullptr;
+    code = rd_kafka_metadata(client_->handle(), topic == nullptr ? 1 : 0, only.get(), &answer,
+                             to_int(std::min(step, left)));
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      context_->health.good();
+      return KafkaMetadata(answer);
+    }
+    rd_kafka_poll(client_->handle(), 0);  // lets the client tell what kept it from a broker
+    cause = context_->health.cause();
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
-  rd_kafka_poll(client_->handle(), 0);  // lets the client tell what kept it from a broker
-  const rd_kafka_resp_err_t cause = context_->health.cause();
   const std::string what = topic == nullptr ? "topics" : fmt::format("topic '{}'", topic);
   return kafka_error(is_kept_out(cause) ? cause : code,
                      fmt::format("no broker of {} told about {}", context_->options.brokers, what),

@@ -88,6 +88,9 @@ constexpr std::array<std::pair<const char*, const char*>, 6> producer_defaults{{
     {"retry.backoff.ms", "5"},           // with the default of 100 a transaction takes 100 ms
 }};
 
+/// Before, the last message of SCRAM repeats the wrong nonce.
+constexpr int right_scram_nonce_since = 0x020601ff;
+
 /// Every property that librdkafka has.
 std::vector<std::string> known_properties() {
   const KafkaConf conf(rd_kafka_conf_new());
@@ -133,6 +136,17 @@ bool is_secret_kafka_property(std::string_view name) {
   const auto has = [&](std::string_view part) { return name.find(part) != std::string_view::npos; };
   return has("password") || has("secret") || has("key.pem") || has("oauthbearer.config") ||
          has("token");
+}
+
+std::string kafka_property_warning(std::string_view name, std::string_view value) {
+  const bool is_scram = (name == "sasl.mechanisms" || name == "sasl.mechanism") &&
+                        value.find("SCRAM") != std::string_view::npos;
+  if (!is_scram || rd_kafka_version() >= right_scram_nonce_since) return {};
+  return fmt::format(
+      "librdkafka {} gets SCRAM wrong and Kafka 4 says that the password is; Kafka 3 takes it. "
+      "With "
+      "Kafka 4: PLAIN within TLS, or librdkafka 2.6.1 or later",
+      rd_kafka_version_str());
 }
 
 Result<void> check_kafka_property(const std::string& name, const std::string& value) {

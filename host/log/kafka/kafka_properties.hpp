@@ -21,6 +21,9 @@ enum class KafkaRole { any, consumer, producer };
 /// that a promise of the host depends on, with the reason. The value of a secret is never shown.
 Result<void> check_kafka_property(const std::string& name, const std::string& value);
 
+/// What is taken and will most likely not work with the librdkafka that runs; empty: nothing.
+std::string kafka_property_warning(std::string_view name, std::string_view value);
+
 /// Passwords, keys and tokens: never in any output.
 bool is_secret_kafka_property(std::string_view name);
 
