@@ -40,7 +40,6 @@ Result<void> StoppedTask::look(Log* retries) {
   const v1::Head& head = *store_->head();
   const v1::Input& input = head.inputs(0);
   standing_.next_offset = input.next_offset();
-  standing_.topic = input.topic();
   standing_.partition_count = input.partition_count();
   WEIR_TRY(standing_.is_same_topic, is_same_topic());
   WEIR_TRY(const TaskStore::Contents contents, store_->contents());

@@ -37,8 +37,7 @@ class StoppedTask {
   struct Standing {
     OffsetRange range;                        ///< of the input
     std::optional<std::int64_t> next_offset;  ///< absent: the task has never committed anything
-    std::string topic;                        ///< what next_offset belongs to
-    std::int32_t partition_count = 0;         ///< of that topic
+    std::int32_t partition_count = 0;         ///< of the topic that next_offset belongs to
     bool is_same_topic = true;                ///< it is the one that the app reads now
     std::uint64_t states = 0;
     std::uint64_t timers = 0;
