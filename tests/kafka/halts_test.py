@@ -256,7 +256,7 @@ class Members(Case):
         host = self.start(app)
         self.wait_for(app, records)
         elsewhere = {"STATE": "elsewhere"}
-        self.refuses(app, "another host of app", "stop it first", env=elsewhere)
+        self.refuses(app, "another host of app", "stop it", env=elsewhere)
         words = ("reset", "app.yaml", "--to", "earliest", "--state", "drop")
         for env, named in ((elsewhere, "another host of app"), ({}, f"pid {host.pid}")):
             done = app.call(*words, env=env, expect=None)
