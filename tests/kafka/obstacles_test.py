@@ -252,12 +252,17 @@ class BrokerAway(Case):
         time.sleep(self.AWAY_SECONDS)
         self.cluster.restart()
 
-    def check(self, name, times, go_away):
+    def killed(self):
+        self.cluster.kill()
+        time.sleep(self.AWAY_SECONDS)
+        self.cluster.restart()
+
+    def check(self, name, *ways):
         app = self.app(name)
         feeder = PacedFeeder(app.feeder(), Input(harness.seeded(), PARTITIONS))
         host = self.start(app, env={"WORKERS": "2"})
         self.wait_until_it_goes_on(app, host, 3000)
-        for _ in range(times):
+        for go_away in ways:
             go_away()
             with feeder.paused() as applied:
                 self.wait_until(lambda a=applied: host.poll() is not None or self.committed(app) == a,
@@ -271,10 +276,10 @@ class BrokerAway(Case):
         self.check_output(app)
 
     def test_a_host_goes_on_by_itself_when_the_broker_stood_still(self):
-        self.check("suspended", 2, self.suspended)
+        self.check("suspended", self.suspended, self.suspended)
 
-    def test_a_host_goes_on_by_itself_when_the_broker_was_stopped(self):
-        self.check("stopped", 2, self.stopped)
+    def test_a_host_goes_on_by_itself_when_the_broker_had_ended(self):
+        self.check("ended", self.stopped, self.killed)
 
 
 class FewerWorkers(Case):

@@ -37,6 +37,8 @@ class KafkaMember {
   /// host is the member no more. [any]
   Result<std::shared_ptr<KafkaConsumer>> consumer() const;
 
+  const TopicPartition& any_input() const { return partitions_.front(); }
+
   /// Another number when the group may have been somebody else's in the meantime. [any]
   std::uint64_t generation() const;
 

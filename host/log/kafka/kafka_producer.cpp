@@ -15,6 +15,7 @@ using namespace std::chrono_literals;
 constexpr int attempts_max = 5;
 constexpr auto retry_wait = 20ms;
 constexpr auto transaction_timeout = 10s;
+constexpr int abort_step_ms = 1000;
 
 rd_kafka_vu_t field(rd_kafka_vtype_t type) {
   rd_kafka_vu_t out{};
@@ -96,11 +97,26 @@ Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
            KafkaClient::open(std::move(context), KafkaRole::producer, fixed, std::move(callbacks)));
   if (!options_.exactly_once) return {};
   const auto deadline = std::chrono::steady_clock::now() + patience;
-  return until_done(fmt::format("{} could not be opened", name()), [&]() -> KafkaFault {
+  WEIR_CHECK(until_done(fmt::format("{} could not be opened", name()), [&]() -> KafkaFault {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
         deadline - std::chrono::steady_clock::now());
     return KafkaFault(rd_kafka_init_transactions(client_->handle(), std::max(to_int(left), 1)));
+  }));
+  return options_.member == nullptr ? Result<void>{} : end_stray_marks();
+}
+
+Result<void> KafkaProducer::end_stray_marks() {
+  const Mark mark{options_.member->any_input(), 0, {}};
+  const Publication never{{&mark, 1}, {}};
+  WEIR_CHECK(until_done("a transaction",
+                        [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); }));
+  auto sent = send_marks({&never, 1});
+  auto aborted = until_done("an abort", transaction_timeout, [&] {
+    return KafkaFault(rd_kafka_abort_transaction(client_->handle(), abort_step_ms));
   });
+  if (sent && !aborted) sent = std::move(aborted);
+  if (sent || sent.error().code == Errc::refused) return sent;
+  return error(Errc::unavailable, "{}", sent.error().message);
 }
 
 std::string KafkaProducer::name() const {
@@ -283,9 +299,8 @@ Result<void> KafkaProducer::until_done(std::string_view what, std::chrono::milli
 }
 
 Result<void> KafkaProducer::abort() {
-  constexpr int step_ms = 1000;
   auto aborted = until_done("an abort", transaction_timeout, [&] {
-    return KafkaFault(rd_kafka_abort_transaction(client_->handle(), step_ms));
+    return KafkaFault(rd_kafka_abort_transaction(client_->handle(), abort_step_ms));
   });
   // librdkafka 2.0.2 can wait for ever for a producer id that nobody asks for.
   if (!aborted && next_ == Next::again) aborted = renew();

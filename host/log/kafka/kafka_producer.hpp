@@ -52,6 +52,10 @@ class KafkaProducer final : public Producer {
 
   KafkaProducer(std::shared_ptr<KafkaAdmin> admin, Options options);
   Result<void> start(std::shared_ptr<KafkaContext> context);
+  /// A broker that dies while a transaction ends may keep its marks open, although the transaction
+  /// is over, and whoever asks for marks waits for ever. The next transaction of the same producer
+  /// ends them; this one is aborted.
+  Result<void> end_stray_marks();
   void close();
   Result<void> check_targets(std::span<const NewRecord> records);
   Result<Target*> target(std::string_view topic);
