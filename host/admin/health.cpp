@@ -16,7 +16,12 @@ Lag lag_of(const Moment& moment, const TaskView& task) {
   Lag lag;
   if (moment.log != nullptr) {
     const auto end = moment.log->ends.find(task.input);
-    if (end != moment.log->ends.end()) lag.end = end->second;
+    if (end != moment.log->ends.end()) {
+      lag.end = end->second;
+    } else if (const auto known = moment.log->health.ends.find(task.input);
+               known != moment.log->health.ends.end()) {
+      lag.end = known->second;  // the log did not answer; this it knew before
+    }
   }
   if (!lag.end) return lag;
   // The end is older than the position: a task may have gone beyond it.

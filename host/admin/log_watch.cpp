@@ -21,11 +21,14 @@ LogWatch::~LogWatch() {
     stopping_ = true;
   }
   stop_.notify_all();
-  if (thread_.joinable()) thread_.join();
+  for (std::thread* thread : {&thread_, &health_thread_}) {
+    if (thread->joinable()) thread->join();
+  }
 }
 
 void LogWatch::start() {
   thread_ = std::thread([this] { run(); });
+  health_thread_ = std::thread([this] { run_health(); });
 }
 
 std::shared_ptr<const LogReport> LogWatch::report() const {
@@ -47,6 +50,25 @@ void LogWatch::run() {
     lock.lock();
     stop_.wait_for(lock, rest, [&] { return stopping_; });
   }
+}
+
+void LogWatch::run_health() {
+  std::unique_lock lock(mutex_);
+  while (!stopping_) {
+    lock.unlock();
+    look_at_health();
+    lock.lock();
+    stop_.wait_for(lock, interval_min, [&] { return stopping_; });
+  }
+}
+
+void LogWatch::look_at_health() {
+  LogHealth health = log_.health();
+  const std::lock_guard lock(mutex_);
+  if (report_ == nullptr) return;
+  auto next = std::make_shared<LogReport>(*report_);
+  next->health = std::move(health);
+  report_ = std::move(next);
 }
 
 void LogWatch::look() {

@@ -17,15 +17,17 @@ namespace weir::host {
 
 /// What takes time to find out: the ends of the partitions, how the log is, the size of the stores.
 struct LogReport {
-  std::int64_t taken_ms = 0;  ///< on Clock::steady_ms()
+  std::int64_t taken_ms = 0;  ///< on Clock::steady_ms(); of all but the health, which is newer
   LogHealth health;
   std::string error;                            ///< what offsets() said; empty: it answered
   std::map<TopicPartition, std::int64_t> ends;  ///< of the partitions that were answered for
   std::vector<TaskStore::Usage> stores;         ///< in the order of HostView::tasks()
 };
 
-/// Asks the log and the stores once a second, on a thread of its own, so that neither a task nor a
-/// request waits for them. Where one round takes long it asks less often, up to every five seconds.
+/// Asks the log and the stores once a second, on threads of its own, so that neither a task nor a
+/// request waits for them: one asks for the ends, which may take as long as the log has patience,
+/// the other how the log is. Where one round of the first takes long it asks less often, up to
+/// every five seconds.
 class LogWatch {
  public:
   LogWatch(Log& log, HostView& host, Clock& clock);
@@ -38,11 +40,13 @@ class LogWatch {
   /// The newest report; null: there is none yet. [any]
   std::shared_ptr<const LogReport> report() const;
 
-  /// One round, in place of the thread: for tests.
+  /// One round of each, in place of the threads: for tests.
   void look();
 
  private:
   void run();
+  void run_health();
+  void look_at_health();
 
   Log& log_;
   HostView& host_;
@@ -52,6 +56,7 @@ class LogWatch {
   bool stopping_ = false;                    // guarded by mutex_
   std::shared_ptr<const LogReport> report_;  // guarded by mutex_
   std::thread thread_;
+  std::thread health_thread_;
 };
 
 }  // namespace weir::host

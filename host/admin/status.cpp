@@ -103,6 +103,7 @@ ordered_json log_of(const Moment& moment) {
   const LogReport& log = *moment.log;
   return {{"reachable", log.health.reachable && log.error.empty()},
           {"trouble", log.error.empty() ? log.health.trouble : log.error},
+          {"summary", log.health.summary},
           {"asked_seconds_ago", seconds(moment.steady_ms - log.taken_ms)}};
 }
 

@@ -74,9 +74,11 @@ std::string text_of(const json& status) {
   for (const json& reason : status.at("not_ready_because")) {
     out += fmt::format("  {}\n", reason.get<std::string>());
   }
-  if (const json& log = status.at("log"); ready && !log.is_null()) {
+  if (const json& log = status.at("log"); !log.is_null()) {
     const std::string trouble = log.at("trouble").get<std::string>();
-    if (!trouble.empty()) out += fmt::format("  log: {}\n", trouble);
+    if (ready && !trouble.empty()) out += fmt::format("  log: {}\n", trouble);
+    const std::string summary = log.at("summary").get<std::string>();
+    if (!summary.empty()) out += fmt::format("log {}\n", summary);
   }
   for (const json& plugin : status.at("plugins")) {
     out += fmt::format("plugin {} {} (sha256 {:.12})\n", plugin.at("plugin").get<std::string>(),

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -135,6 +136,10 @@ struct LogHealth {
   /// log is reachable: one broker of three is away.
   std::string trouble;
   std::vector<LogFigure> figures;
+  /// Ends that the log happens to know, maybe older than what offsets() says.
+  std::map<TopicPartition, std::int64_t> ends{};
+  /// How the log is, in a line for people, also when all is well; empty: there is nothing to tell.
+  std::string summary{};
 };
 
 /// A host as the one member of its app's group.
@@ -198,7 +203,7 @@ class Log {
   virtual void wait_for_records(std::chrono::milliseconds timeout) = 0;
 
   /// How the log is, as is known already: asks nobody and returns at once. Called about once a
-  /// second, together with offsets() of every partition that is read.
+  /// second, also while offsets() waits for an answer.
   virtual LogHealth health() = 0;
 
  protected:

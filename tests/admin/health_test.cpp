@@ -152,6 +152,18 @@ TEST_CASE("health: lag is what lies between the position and the end") {
   CHECK_FALSE(lag_of(moment, task).seconds);
 }
 
+TEST_CASE("health: while the log does not answer lag is what it knew before") {
+  Moment moment = good_moment();
+  moment.tasks[0].now.position = 8;
+  change_log(moment, [](LogReport& log) {
+    log.ends.clear();
+    log.health.ends = {{{"orders", 0}, 10}};
+  });
+
+  CHECK(lag_of(moment, moment.tasks[0]).records == 2);
+  CHECK_FALSE(lag_of(moment, moment.tasks[1]).records);
+}
+
 TEST_CASE("metrics: what resolvers counted is summed over partitions and positions are not") {
   Moment moment = good_moment();
   for (TaskView& task : moment.tasks) {

@@ -40,12 +40,14 @@ TEST_CASE("status table: the host's own JSON becomes a line of the host and a ro
   LogReport log;
   log.taken_ms = 64'990;
   log.ends = {{{"orders", 0}, 50}};
+  log.health.summary = "3 brokers connected";
   moment.log = std::make_shared<LogReport>(log);
 
   const auto table = StatusTable::read(status_json(moment));
 
   REQUIRE(table);
   CHECK_FALSE(table->ready());
+  CHECK(table->text().find("\nlog 3 brokers connected\nplugin ") != std::string::npos);
   const std::string& text = table->text();
   CAPTURE(text);
   CHECK(text.starts_with("app shop, weir 1.2.3 (abi 0.1), pid "));

@@ -11,6 +11,9 @@
 namespace weir::host {
 namespace {
 
+/// How long one question about a group may take before it is asked again.
+constexpr auto describe_time = std::chrono::seconds(5);
+
 using AdminOptions =
     std::unique_ptr<rd_kafka_AdminOptions_t, KafkaDestroy<rd_kafka_AdminOptions_destroy>>;
 using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewTopic_destroy>>;
@@ -346,9 +349,10 @@ Result<void> KafkaAdmin::commit(std::string_view group, std::span<const Mark> ma
 
 Result<std::vector<KafkaGroupMember>> KafkaAdmin::members(const std::string& group) {
   KafkaEvent event;
-  const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
-    return describe_group(client_->handle(), group, context_->options.patience, event);
-  });
+  // librdkafka may wait in vain for a coordinator that did not exist when it asked first.
+  const auto once = std::min<std::chrono::milliseconds>(context_->options.patience, describe_time);
+  const rd_kafka_resp_err_t failure = until_answered(
+      *context_, [&] { return describe_group(client_->handle(), group, once, event); });
   std::vector<KafkaGroupMember> out;
   if (failure == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return out;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {

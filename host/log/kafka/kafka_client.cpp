@@ -73,6 +73,21 @@ rd_kafka_resp_err_t KafkaHealth::cause() const {
   return is_bad_.load(std::memory_order_relaxed) ? cause_ : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
+void KafkaUpkeep::add(const void* owner, std::function<void()> serve) {
+  const std::lock_guard lock(mutex_);
+  served_[owner] = std::move(serve);
+}
+
+void KafkaUpkeep::remove(const void* owner) {
+  const std::lock_guard lock(mutex_);
+  served_.erase(owner);
+}
+
+void KafkaUpkeep::run() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& [owner, serve] : served_) serve();
+}
+
 KafkaClient::KafkaClient(std::shared_ptr<KafkaContext> context, Callbacks callbacks)
     : context_(std::move(context)), callbacks_(std::move(callbacks)) {}
 
@@ -87,7 +102,7 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::open(std::shared_ptr<KafkaCont
   all_fixed.try_emplace("client.id", options.client_id);
   all_fixed.emplace("bootstrap.servers", options.brokers);
   // What nobody takes would pile up in the client's queue.
-  if (!self->callbacks_.statistics) all_fixed.try_emplace("statistics.interval.ms", "0");
+  if (!self->callbacks_.has_figures) all_fixed.try_emplace("statistics.interval.ms", "0");
   const KafkaProperties& own = role == KafkaRole::producer ? options.producer : options.consumer;
   for (const auto& [name, value] :
        kafka_client_properties(role, options.properties, own, all_fixed)) {
@@ -113,10 +128,11 @@ Result<std::unique_ptr<KafkaClient>> KafkaClient::open(std::shared_ptr<KafkaCont
                                   static_cast<KafkaClient*>(opaque)->callbacks_.delivered(*message);
                                 });
   }
-  if (self->callbacks_.statistics) {
+  if (self->callbacks_.has_figures) {
+    self->figures_ = self->context_->figures.add(role);
     rd_kafka_conf_set_stats_cb(
         conf.get(), [](rd_kafka_t*, char* json, std::size_t size, void* opaque) {
-          static_cast<KafkaClient*>(opaque)->callbacks_.statistics(std::string(json, size));
+          static_cast<KafkaClient*>(opaque)->figures_->update(std::string(json, size));
           return 0;
         });
   }

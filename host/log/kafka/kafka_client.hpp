@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/logger.hpp"
+#include "log/kafka/kafka_figures.hpp"
 #include "log/kafka/kafka_handles.hpp"
 #include "log/kafka/kafka_log.hpp"
 #include "log/kafka/kafka_properties.hpp"
@@ -58,22 +59,42 @@ class KafkaHealth {
   rd_kafka_resp_err_t cause_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // guarded by mutex_
 };
 
+/// Serves what nobody serves while it has nothing to do. [any]
+class KafkaUpkeep {
+ public:
+  /// `serve` is called about once a second by the thread of the group's member, until remove()
+  /// returns. It must not block, nor add or remove.
+  void add(const void* owner, std::function<void()> serve);
+  void remove(const void* owner);
+  void run();
+
+ private:
+  std::mutex mutex_;
+  std::map<const void*, std::function<void()>> served_;  // guarded by mutex_
+};
+
 /// What all clients of one log share; lives as long as the last of them.
 struct KafkaContext {
   KafkaOptions options;
   KafkaSignal signal;
   KafkaHealth health;
+  KafkaFigures figures;
+  KafkaUpkeep upkeep;
+};
+
+struct KafkaCallbacks {
+  std::function<void(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions)>
+      rebalanced;
+  std::function<void(const rd_kafka_message_t& message)> delivered;
+  /// Keeps figures of the client. Somebody has to poll it about once a second: what nobody takes
+  /// piles up in its queue.
+  bool has_figures = false;
 };
 
 /// One rd_kafka_t. Its callbacks run in the threads that poll it.
 class KafkaClient {
  public:
-  struct Callbacks {
-    std::function<void(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions)>
-        rebalanced;
-    std::function<void(const rd_kafka_message_t& message)> delivered;
-    std::function<void(std::string json)> statistics;
-  };
+  using Callbacks = KafkaCallbacks;
 
   /// Errc::config: librdkafka does not take the properties together.
   static Result<std::unique_ptr<KafkaClient>> open(std::shared_ptr<KafkaContext> context,
@@ -94,6 +115,7 @@ class KafkaClient {
 
   std::shared_ptr<KafkaContext> context_;
   Callbacks callbacks_;
+  std::unique_ptr<KafkaFigures::Source> figures_;  // null: it keeps none
   KafkaHandle handle_;
 };
 

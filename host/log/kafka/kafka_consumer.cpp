@@ -60,10 +60,7 @@ Result<void> KafkaConsumer::open(std::shared_ptr<KafkaContext> context,
   callbacks.rebalanced = [this](rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* list) {
     on_rebalance(event, list);
   };
-  callbacks.statistics = [this](std::string json) {
-    const std::lock_guard lock(mutex_);
-    statistics_ = std::move(json);
-  };
+  callbacks.has_figures = is_member_;
   WEIR_TRY(client_,
            KafkaClient::open(std::move(context), KafkaRole::consumer, fixed, std::move(callbacks)));
   rd_kafka_t* const client = client_->handle();
@@ -204,7 +201,10 @@ void KafkaConsumer::on_rebalance(rd_kafka_resp_err_t event,
     if (event != RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS || is_closing_) {
       is_granted_ = false;
       rd_kafka_assign(client_->handle(), nullptr);
-      if (!is_closing_) context().health.bad(fmt::format("group '{}' is being rebalanced", group_));
+      // Why the group is out of reach says more.
+      if (!is_closing_ && !context().health.is_unreachable()) {
+        context().health.bad(fmt::format("group '{}' is being rebalanced", group_));
+      }
       return;
     }
     std::set<TopicPartition> given;
@@ -256,11 +256,6 @@ void KafkaConsumer::refuse(Error error) {
 Result<void> KafkaConsumer::refusal() const {
   const std::lock_guard lock(mutex_);
   return *error_;
-}
-
-std::string KafkaConsumer::statistics() const {
-  const std::lock_guard lock(mutex_);
-  return statistics_;
 }
 
 Result<KafkaMembership> KafkaConsumer::membership() const {

@@ -84,7 +84,6 @@ class KafkaConsumer {
   /// A queue with fewer messages and fewer bytes has run low: its fetch would not be throttled.
   std::size_t queued_messages_low() const { return queued_messages_low_; }
   std::size_t queued_bytes_low() const { return queued_bytes_low_; }
-  std::string statistics() const;
 
   /// Asks the broker, briefly; zeros when it does not answer.
   OffsetRange watermarks(const TopicPartition& partition) const;
@@ -129,7 +128,6 @@ class KafkaConsumer {
   bool was_given_ = false;      // partitions, ever; guarded by mutex_
   bool topic_is_gone_ = false;  // guarded by mutex_
   bool is_outdated_ = false;    // what it was given first; guarded by mutex_
-  std::string statistics_;      // guarded by mutex_
   std::optional<Error> error_;  // guarded by mutex_
   std::atomic<bool> is_refused_{false};
   std::atomic<bool> is_fenced_{false};

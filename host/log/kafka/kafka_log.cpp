@@ -139,13 +139,10 @@ LogHealth KafkaLog::health() {
     out.reachable = !context_->health.is_unreachable();
     out.trouble = *std::move(trouble);
   }
+  context_->figures.report(out);
   return out;
 }
 
-std::string KafkaLog::statistics() const {
-  if (member_ == nullptr) return {};
-  const auto consumer = member_->consumer();
-  return consumer && *consumer != nullptr ? (*consumer)->statistics() : std::string{};
-}
+std::string KafkaLog::statistics() const { return context_->figures.newest(KafkaRole::consumer); }
 
 }  // namespace weir::host

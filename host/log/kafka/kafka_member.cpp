@@ -11,6 +11,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto look_interval = 100ms;
+constexpr auto upkeep_interval = 1s;
 constexpr auto retry_wait = 500ms;
 /// Who loses its place so often soon after it was taken has a twin that takes it back each time.
 constexpr int fenced_in_a_row_max = 3;
@@ -128,6 +129,7 @@ Result<void> KafkaMember::check_owner() const {
 // ---------------------------------------------------------------------------------------------
 
 void KafkaMember::run(std::stop_token stop) {
+  auto next_upkeep = std::chrono::steady_clock::now();
   while (!stop.stop_requested()) {
     bool is_fenced = false;
     {
@@ -137,6 +139,10 @@ void KafkaMember::run(std::stop_token stop) {
       is_fenced = consumer_->is_fenced();
     }
     if (is_fenced) replace(stop);
+    if (std::chrono::steady_clock::now() >= next_upkeep) {
+      context_->upkeep.run();
+      next_upkeep = std::chrono::steady_clock::now() + upkeep_interval;
+    }
   }
 }
 

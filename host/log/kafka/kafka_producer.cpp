@@ -60,7 +60,10 @@ std::vector<Mark> all_marks(std::span<const Publication> publications) {
 KafkaProducer::KafkaProducer(std::shared_ptr<KafkaAdmin> admin, Options options)
     : admin_(std::move(admin)), options_(std::move(options)) {}
 
-KafkaProducer::~KafkaProducer() { close(); }
+KafkaProducer::~KafkaProducer() {
+  if (upkept_in_ != nullptr) upkept_in_->upkeep.remove(this);
+  close();
+}
 
 void KafkaProducer::close() {
   // What is still queued belongs to nothing that was promised.
@@ -75,7 +78,11 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(std::shared_ptr<Kafka
                                                            std::shared_ptr<KafkaAdmin> admin,
                                                            Options options) {
   std::unique_ptr<KafkaProducer> self(new KafkaProducer(std::move(admin), std::move(options)));
-  WEIR_CHECK(self->start(std::move(context)));
+  WEIR_CHECK(self->start(context));
+  if (self->options_.member != nullptr) {
+    context->upkeep.add(self.get(), [producer = self.get()] { producer->serve(); });
+    self->upkept_in_ = std::move(context);
+  }
   return self;
 }
 
@@ -91,6 +98,7 @@ Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
                   std::to_string(std::chrono::milliseconds(transaction_timeout).count()));
   }
   KafkaClient::Callbacks callbacks;
+  callbacks.has_figures = options_.member != nullptr;
   callbacks.delivered = [this](const rd_kafka_message_t& message) { delivered(message); };
   const auto patience = context->options.patience;
   WEIR_TRY(client_,
@@ -125,7 +133,13 @@ std::string KafkaProducer::name() const {
 
 // ---------------------------------------------------------------------------------------------
 
+void KafkaProducer::serve() {
+  const std::unique_lock lock(busy_, std::try_to_lock);
+  if (lock && client_ != nullptr) rd_kafka_poll(client_->handle(), 0);
+}
+
 Result<void> KafkaProducer::publish(std::span<const Publication> publications) {
+  const std::lock_guard lock(busy_);
   WEIR_CHECK(check_publications(publications));
   if (dead_) return *dead_;
   if (publications.empty()) return {};
@@ -144,6 +158,7 @@ Result<void> KafkaProducer::publish(std::span<const Publication> publications) {
 }
 
 Result<std::vector<std::int64_t>> KafkaProducer::append(std::span<const NewRecord> records) {
+  const std::lock_guard lock(busy_);
   if (dead_) return *dead_;
   WEIR_CHECK(check_targets(records));
   if (records.empty()) return std::vector<std::int64_t>{};

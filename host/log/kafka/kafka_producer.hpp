@@ -87,9 +87,13 @@ class KafkaProducer final : public Producer {
   Error give_up(Error reason);
   std::string name() const;
   void delivered(const rd_kafka_message_t& message);
+  void serve();
 
   std::shared_ptr<KafkaAdmin> admin_;
   Options options_;
+  /// Held while the client is in use: between two uses the group's member polls it.
+  std::mutex busy_;
+  std::shared_ptr<KafkaContext> upkept_in_;  ///< null: nowhere
   std::unique_ptr<KafkaClient> client_;
   std::map<std::string, Target, std::less<>> targets_;
   std::optional<Failure> failure_;
