@@ -22,6 +22,8 @@
 namespace weir::host {
 namespace {
 
+constexpr const char* way_out = "state.path must be a directory that this user can write to";
+
 constexpr int attempts_max = 10;
 constexpr std::size_t identity_bytes = 8;
 
@@ -185,12 +187,13 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesyst
     warnings.push_back(
         fmt::format("the state directory {} is on {}: {}", path.string(), disk.name, disk.why));
   }
-  WEIR_CHECK(make_durable_directory(path));
-
+  if (auto made = make_durable_directory(path); !made) {
+    return error(made.error().code, "{}; {}", made.error().message, way_out);
+  }
   const std::filesystem::path file = path / "weir.lock";
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0660);
   if (fd < 0) {
-    return error(Errc::io, "cannot open {}: {}", file.string(), std::strerror(errno));
+    return error(Errc::io, "cannot open {}: {}; {}", file.string(), std::strerror(errno), way_out);
   }
   std::unique_ptr<StateDirectory> held(new StateDirectory(path, fd));
   if (!take(fd)) {

@@ -229,7 +229,9 @@ class Checker {
       const std::string path = "resolvers." + name;
       check_use(path + ".use", resolver.use());
       if (!resolver.from().empty()) {
-        if (!std::binary_search(sources.begin(), sources.end(), resolver.from())) {
+        // Without any source that is the finding.
+        if (!sources.empty() &&
+            !std::binary_search(sources.begin(), sources.end(), resolver.from())) {
           report(
               path + ".from",
               fmt::format("{}.from: there is no source \"{}\"", path, printable(resolver.from())),

@@ -81,6 +81,10 @@ class StdoutSink final : public LineSink {
 
 Result<std::unique_ptr<LineSink>> open_file_sink(const std::filesystem::path& path) {
   const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0 && errno == ENOENT) {
+    return error(Errc::io, "sink file {}: there is no directory {}; make it first", path.string(),
+                 path.parent_path().string());
+  }
   if (fd < 0) return io_error(path, "cannot open");
   struct stat status {};
   if (fstat(fd, &status) != 0) {

@@ -138,7 +138,7 @@ TEST_CASE("stopped task: what the log lacks for sure or perhaps goes out first")
   }
 }
 
-TEST_CASE("stopped task: a host goes on from where it was put, with the State or without") {
+TEST_CASE("stopped task: a host goes on from where it was put with the State or without") {
   Fixture shop;
   bool drop = false;
   SUBCASE("with it") {}

@@ -36,6 +36,13 @@ TEST_CASE("file sink: restore cuts what came after the position and appends go o
   CHECK(content(path) == "one\ntwo\nthree again\n");
 }
 
+TEST_CASE("file sink: a directory that is missing is named") {
+  const test::TempDir directory;
+  const auto sink = open_file_sink(directory / "missing/features.jsonl");
+  REQUIRE_FALSE(sink.has_value());
+  CHECK(sink.error().message.ends_with("/missing; make it first"));
+}
+
 TEST_CASE("file sink: a file that is shorter than what was written is refused with both sizes") {
   const test::TempDir directory;
   auto sink = open_file_sink(directory / "features.jsonl");

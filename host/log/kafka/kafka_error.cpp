@@ -44,9 +44,11 @@ Meaning meaning_of(rd_kafka_resp_err_t code) {
 
 Error kafka_error(rd_kafka_resp_err_t code, std::string_view what, std::string_view detail) {
   const Meaning meaning = meaning_of(code);
-  Error out = error(meaning.code, "{}: {}", what, rd_kafka_err2str(code));
-  if (!detail.empty() && detail != rd_kafka_err2str(code))
-    out.message += fmt::format(" ({})", detail);
+  const std::string_view name = rd_kafka_err2str(code);
+  // librdkafka's details often begin with the name.
+  const bool has_name = detail.starts_with(name);
+  Error out = error(meaning.code, "{}: {}", what, has_name ? detail : name);
+  if (!detail.empty() && !has_name) out.message += fmt::format(" ({})", detail);
   if (!meaning.way_out.empty()) out.message += fmt::format("; {}", meaning.way_out);
   return out;
 }
