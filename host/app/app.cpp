@@ -183,7 +183,6 @@ Result<void> App::build() {
     WEIR_TRY(auto assignments, open_tasks(worker));
     workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
   }
-  view_.set_running(app.app(), plugins_, workers_, publishers_);
   return {};
 }
 
@@ -378,6 +377,7 @@ Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& tas
 }
 
 void App::start() {
+  view_.set_running(config_.app().app(), plugins_, workers_, publishers_);
   for (const auto& worker : workers_) worker->start();
 }
 

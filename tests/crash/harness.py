@@ -32,7 +32,8 @@ def seeded():
 def memory_directory(bytes_needed):
     """A memory file system with room, else None: the usual temporary directory."""
     try:
-        return "/dev/shm" if shutil.disk_usage("/dev/shm").free > bytes_needed else None
+        has_room = shutil.disk_usage("/dev/shm").free > bytes_needed
+        return "/dev/shm" if has_room and os.access("/dev/shm", os.W_OK) else None
     except OSError:
         return None
 

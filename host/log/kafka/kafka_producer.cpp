@@ -188,7 +188,11 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
   for (const Publication& publication : publications) {
     if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
   }
-  if (done && !publications.front().marks.empty()) done = send_marks(publications);
+  if (done && !publications.front().marks.empty()) {
+    // librdkafka 2.0.2 never comes back from the marks when a record fails while they are sent.
+    done = await_delivery(transaction_timeout);
+    if (done) done = send_marks(publications);
+  }
   if (done) {
     done = until_done(
         "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); });
@@ -209,11 +213,9 @@ Result<void> KafkaProducer::publish_at_least_once(std::span<const Publication> p
   for (const Publication& publication : publications) {
     WEIR_CHECK(produce(publication.records, nullptr));
   }
-  const rd_kafka_resp_err_t code =
-      rd_kafka_flush(client_->handle(), to_int(client_->context().options.patience));
-  if (code != RD_KAFKA_RESP_ERR_NO_ERROR || failure_) {
-    const rd_kafka_resp_err_t why = failure_ ? failure_->code : code;
-    Error reason = failure_error(kafka_error(why, fmt::format("{} could not publish", name())));
+  auto done = await_delivery(client_->context().options.patience);
+  if (!done) {
+    Error reason = failure_error(std::move(done).error());
     if (reason.code == Errc::invalid) return reason;
     return give_up(error(Errc::unavailable, "{}", reason.message));
   }
@@ -228,6 +230,14 @@ Result<void> KafkaProducer::commit_as_member(std::span<const Mark> marks) {
     return give_up(error(Errc::unavailable, "group '{}' has no member now", options_.group));
   }
   return consumer->commit(marks);
+}
+
+Result<void> KafkaProducer::await_delivery(std::chrono::milliseconds patience) {
+  next_ = Next::abort;
+  const rd_kafka_resp_err_t code = rd_kafka_flush(client_->handle(), to_int(patience));
+  if (code == RD_KAFKA_RESP_ERR_NO_ERROR && !failure_) return {};
+  last_code_ = failure_ ? failure_->code : code;
+  return kafka_error(last_code_, fmt::format("{} could not publish", name()));
 }
 
 Result<void> KafkaProducer::send_marks(std::span<const Publication> publications) {

@@ -74,6 +74,8 @@ class KafkaProducer final : public Producer {
   Result<void> produce(std::span<const NewRecord> records, std::int64_t* offsets);
   Result<void> produce_one(const NewRecord& record, std::int64_t* offset);
   Result<void> commit_as_member(std::span<const Mark> marks);
+  /// Of all records that were produced.
+  Result<void> await_delivery(std::chrono::milliseconds patience);
   Result<void> send_marks(std::span<const Publication> publications);
   /// Calls until it is done, was told to stop, or (Next::again) patience is over.
   template <typename Call>
