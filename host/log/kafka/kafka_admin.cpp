@@ -347,12 +347,25 @@ Result<void> KafkaAdmin::commit(std::string_view group, std::span<const Mark> ma
   return kafka_error(code, fmt::format("the marks of group '{}'", group));
 }
 
-Result<std::vector<KafkaGroupMember>> KafkaAdmin::members(const std::string& group) {
-  KafkaEvent event;
+rd_kafka_resp_err_t KafkaAdmin::describe(rd_kafka_t* client, const std::string& group,
+                                         KafkaEvent& event) const {
   // librdkafka may wait in vain for a coordinator that did not exist when it asked first.
   const auto once = std::min<std::chrono::milliseconds>(context_->options.patience, describe_time);
-  const rd_kafka_resp_err_t failure = until_answered(
-      *context_, [&] { return describe_group(client_->handle(), group, once, event); });
+  return until_answered(*context_, [&] { return describe_group(client, group, once, event); });
+}
+
+Result<void> KafkaAdmin::find_coordinator(const KafkaClient& client, const std::string& group) {
+  KafkaEvent event;
+  const rd_kafka_resp_err_t failure = describe(client.handle(), group, event);
+  if (failure == RD_KAFKA_RESP_ERR_NO_ERROR || failure == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) {
+    return {};
+  }
+  return kafka_error(failure, fmt::format("the coordinator of group '{}'", group));
+}
+
+Result<std::vector<KafkaGroupMember>> KafkaAdmin::members(const std::string& group) {
+  KafkaEvent event;
+  const rd_kafka_resp_err_t failure = describe(client_->handle(), group, event);
   std::vector<KafkaGroupMember> out;
   if (failure == RD_KAFKA_RESP_ERR_GROUP_ID_NOT_FOUND) return out;
   if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {

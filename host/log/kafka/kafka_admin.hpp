@@ -51,10 +51,15 @@ class KafkaAdmin {
 
   Result<std::vector<KafkaGroupMember>> members(const std::string& group);
 
+  /// Has `client` know the group's coordinator.
+  Result<void> find_coordinator(const KafkaClient& client, const std::string& group);
+
   /// The largest batch that the topic takes, by its max.message.bytes; absent: not told.
   std::optional<std::string> size_limit(const std::string& topic);
 
  private:
+  rd_kafka_resp_err_t describe(rd_kafka_t* client, const std::string& group,
+                               KafkaEvent& event) const;
   explicit KafkaAdmin(std::shared_ptr<KafkaContext> context);
   Result<KafkaMetadata> metadata(const char* topic);
   Result<KafkaEvent> wait_for(KafkaQueue queue, std::string_view what) const;

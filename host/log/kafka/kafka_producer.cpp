@@ -110,6 +110,9 @@ Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
         deadline - std::chrono::steady_clock::now());
     return KafkaFault(rd_kafka_init_transactions(client_->handle(), std::max(to_int(left), 1)));
   }));
+  // librdkafka 2.0.2 never comes back from the marks when the coordinator of their group is unknown
+  // to it and cannot be told at once.
+  WEIR_CHECK(admin_->find_coordinator(*client_, options_.group));
   return options_.member == nullptr ? Result<void>{} : end_stray_marks();
 }
 
@@ -189,7 +192,7 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
     if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
   }
   if (done && !publications.front().marks.empty()) {
-    // librdkafka 2.0.2 never comes back from the marks when a record fails while they are sent.
+    // A record that fails while the marks are sent would take their answer away.
     done = await_delivery(transaction_timeout);
     if (done) done = send_marks(publications);
   }
