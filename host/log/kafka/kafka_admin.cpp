@@ -12,7 +12,7 @@ namespace weir::host {
 namespace {
 
 /// How long one question about a group may take before it is asked again.
-constexpr auto describe_time = std::chrono::seconds(5);
+constexpr auto describe_time = std::chrono::seconds(2);
 
 using AdminOptions =
     std::unique_ptr<rd_kafka_AdminOptions_t, KafkaDestroy<rd_kafka_AdminOptions_destroy>>;

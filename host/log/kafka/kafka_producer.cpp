@@ -110,15 +110,23 @@ Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
         deadline - std::chrono::steady_clock::now());
     return KafkaFault(rd_kafka_init_transactions(client_->handle(), std::max(to_int(left), 1)));
   }));
-  // librdkafka 2.0.2 never comes back from the marks when the coordinator of their group is unknown
-  // to it and cannot be told at once.
-  WEIR_CHECK(admin_->find_coordinator(*client_, options_.group));
+  knows_coordinator_ = false;
   return options_.member == nullptr ? Result<void>{} : end_stray_marks();
+}
+
+/// librdkafka 2.0.2 never comes back from the marks when the coordinator of their group is unknown
+/// to it and cannot be told at once.
+Result<void> KafkaProducer::find_coordinator() {
+  if (knows_coordinator_) return {};
+  WEIR_CHECK(admin_->find_coordinator(*client_, options_.group));
+  knows_coordinator_ = true;
+  return {};
 }
 
 Result<void> KafkaProducer::end_stray_marks() {
   const Mark mark{options_.member->any_input(), 0, {}};
   const Publication never{{&mark, 1}, {}};
+  WEIR_CHECK(find_coordinator());
   WEIR_CHECK(until_done("a transaction",
                         [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); }));
   auto sent = send_marks({&never, 1});
@@ -185,6 +193,7 @@ Result<void> KafkaProducer::attempt(std::span<const Publication> publications) {
 Result<void> KafkaProducer::transact(std::span<const Publication> publications, bool& retry) {
   failure_.reset();
   if (auto current = check_generation(); !current) return give_up(std::move(current).error());
+  if (!publications.front().marks.empty()) WEIR_CHECK(find_coordinator());
   auto done = until_done("a transaction",
                          [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); });
   if (!done) return give_up(std::move(done).error());

@@ -76,6 +76,7 @@ class KafkaProducer final : public Producer {
   Result<void> commit_as_member(std::span<const Mark> marks);
   /// Of all records that were produced.
   Result<void> await_delivery(std::chrono::milliseconds patience);
+  Result<void> find_coordinator();
   Result<void> send_marks(std::span<const Publication> publications);
   /// Calls until it is done, was told to stop, or (Next::again) patience is over.
   template <typename Call>
@@ -101,6 +102,7 @@ class KafkaProducer final : public Producer {
   std::optional<Failure> failure_;
   std::optional<Error> dead_;
   std::uint64_t generation_ = 0;       // of the member when it was opened
+  bool knows_coordinator_ = false;     // client_ does
   Next next_ = Next::go_on;            // of the last until_done()
   rd_kafka_resp_err_t last_code_{};    // of the last until_done()
   std::vector<std::int64_t> offsets_;  // of append(), which delivery reports fill
