@@ -89,6 +89,15 @@ class KillTest:
             time.sleep(0.05)
             self.output.read_states()
 
+    def wait_for_records(self, count):
+        until = time.monotonic() + DIE_SECONDS_MAX
+        fed = 0
+        while fed < count:
+            expect(time.monotonic() < until, f"only {fed} records have arrived")
+            time.sleep(0.05)
+            with self.feeder.paused() as fed:
+                pass
+
     # -- the kills
 
     def kill_at(self, step, count):
@@ -158,6 +167,7 @@ class KillTest:
         pace = {"chunk": 80, "pause_seconds": 0.008} if self.soak else {}
         self.feeder = PacedFeeder(self.app.feeder(), self.input, **pace)
         try:
+            self.wait_for_records(400)  # a host that runs until the end of nothing ends at once
             self.kills_at_steps()
             self.random_kills(60 if self.soak else KILLS)
             self.broker_kills(5 if self.soak else 1)
