@@ -1,13 +1,13 @@
 #include "app/command_consume.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
 #include <vector>
 
 #include "app/app_schemas.hpp"
 #include "app/output.hpp"
 #include "app/record_line.hpp"
+#include "base/number.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
 #include "decode/message_printer.hpp"
@@ -83,10 +83,8 @@ class Consuming {
     const std::string& from = options_.from;
     if (from == "earliest") return range.begin;
     if (from == "latest") return range.end;
-    std::int64_t offset = 0;
-    const auto [end, code] = std::from_chars(from.data(), from.data() + from.size(), offset);
-    if (code == std::errc{} && end == from.data() + from.size() && offset >= 0) {
-      return std::clamp(offset, range.begin, range.end);
+    if (const auto offset = to_number<std::int64_t>(from); offset >= 0) {
+      return std::clamp(*offset, range.begin, range.end);
     }
     const auto time_ms = parse_time_ms(from);
     if (time_ms) return opened_.log->offset_at(partition, *time_ms);

@@ -1,7 +1,6 @@
 #include "app/command_deadletters.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <deque>
 #include <map>
 #include <vector>
@@ -10,6 +9,7 @@
 #include "app/output.hpp"
 #include "app/record_line.hpp"
 #include "base/counted.hpp"
+#include "base/number.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
 
@@ -102,12 +102,8 @@ void print_whole(const DeadLetter& letter) {
   const bool timer = letter.facts.contains("timer_ms");
   row("record", fmt::format("{} partition {} {}", letter.fact("topic"), letter.fact("partition"),
                             timer ? "timer" : "offset " + letter.fact("offset")));
-  std::int64_t ms = 0;
-  const std::string timestamp = letter.fact("timestamp_ms");
-  const auto [end, code] =
-      std::from_chars(timestamp.data(), timestamp.data() + timestamp.size(), ms);
-  if (code == std::errc{} && end == timestamp.data() + timestamp.size()) {
-    row("timestamp", fmt::format("{} ({})", format_time_ms(ms), ms));
+  if (const auto ms = to_number<std::int64_t>(letter.fact("timestamp_ms"))) {
+    row("timestamp", fmt::format("{} ({})", format_time_ms(*ms), *ms));
   }
   for (const auto& [name, text] : letter.facts) {
     static const std::vector<std::string> shown = {"error",     "reason", "topic",

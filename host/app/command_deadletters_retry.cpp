@@ -9,6 +9,7 @@
 #include "app/dead_letters.hpp"
 #include "app/output.hpp"
 #include "base/counted.hpp"
+#include "commit/state_directory.hpp"
 #include "config/suggest.hpp"
 #include "task/retry_log.hpp"
 
@@ -73,7 +74,7 @@ std::string obstacle(const DeadLetter& letter, const Config& config,
     return fmt::format("the app has no resolver {} any more", printable(resolver));
   }
   std::error_code ignored;
-  if (!std::filesystem::exists(state / "tasks" / letter.fact("task"), ignored)) {
+  if (!std::filesystem::exists(StateDirectory::tasks_in(state) / letter.fact("task"), ignored)) {
     return fmt::format(
         "there is no State of task {} in {}; say --state DIR, on the machine of the "
         "host",

@@ -1,12 +1,13 @@
 #include "app/reset_plan.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 
 #include "app/app_parts.hpp"
 #include "app/open.hpp"
 #include "base/bytes.hpp"
+#include "base/number.hpp"
+#include "commit/state_directory.hpp"
 #include "config/suggest.hpp"
 #include "config/values.hpp"
 
@@ -16,9 +17,10 @@ namespace {
 /// Offsets do not come that far, times in milliseconds have long been there.
 constexpr std::int64_t looks_like_a_time = 100'000'000'000;
 
-bool to_number(std::string_view text, std::int64_t& number) {
-  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  return code == std::errc{} && end == text.data() + text.size() && number >= 0;
+/// A time or an offset.
+std::optional<std::int64_t> to_position(std::string_view text) {
+  const auto number = to_number<std::int64_t>(text);
+  return number >= 0 ? number : std::nullopt;
 }
 
 class Planner {
@@ -84,12 +86,7 @@ class Planner {
             .input = {topic.name, partition},
             .partition_count = topic.partition_count,
             .topic_identity = topic.identity,
-            .store = {.directory = state_ / "tasks" / name,
-                      .app = app.app(),
-                      .task = name,
-                      .map_bytes = app.state().map_size(),
-                      .sync = true,
-                      .at_step = {}},
+            .store = store_options(app, state_, name),
             .after_step = after_step_};
   }
 
@@ -175,13 +172,12 @@ class Planner {
   Result<void> add_gone(const std::string& source, const TopicInfo& topic) {
     std::error_code code;
     std::vector<std::int64_t> partitions;
-    for (std::filesystem::directory_iterator at(state_ / "tasks", code), end; !code && at != end;
-         at.increment(code)) {
+    for (std::filesystem::directory_iterator at(StateDirectory::tasks_in(state_), code), end;
+         !code && at != end; at.increment(code)) {
       const std::string name = at->path().filename().string();
-      std::int64_t number = 0;
       if (!name.starts_with(source + "-")) continue;
-      if (!to_number(std::string_view(name).substr(source.size() + 1), number)) continue;
-      if (number >= topic.partition_count) partitions.push_back(number);
+      const auto number = to_position(std::string_view(name).substr(source.size() + 1));
+      if (number >= topic.partition_count) partitions.push_back(*number);
     }
     std::sort(partitions.begin(), partitions.end());
     for (const std::int64_t partition : partitions) {
@@ -214,11 +210,10 @@ Result<ResetTarget> ResetTarget::parse(const std::string& text) {
   if (text == "earliest") return ResetTarget{Kind::earliest, 0};
   if (text == "latest") return ResetTarget{Kind::latest, 0};
   if (text == "current") return ResetTarget{Kind::current, 0};
-  std::int64_t number = 0;
-  if (to_number(text, number)) return ResetTarget{Kind::offset, number};
-  if (text.ends_with("ms") &&
-      to_number(std::string_view(text).substr(0, text.size() - 2), number)) {
-    return ResetTarget{Kind::time, number};
+  if (const auto offset = to_position(text)) return ResetTarget{Kind::offset, *offset};
+  if (text.ends_with("ms")) {
+    const auto time_ms = to_position(std::string_view(text).substr(0, text.size() - 2));
+    if (time_ms) return ResetTarget{Kind::time, *time_ms};
   }
   if (const auto time_ms = parse_time_ms(text)) return ResetTarget{Kind::time, *time_ms};
   return error(

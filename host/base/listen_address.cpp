@@ -2,9 +2,8 @@
 
 #include <arpa/inet.h>
 
-#include <charconv>
-
 #include "base/bytes.hpp"
+#include "base/number.hpp"
 
 namespace weir::host {
 
@@ -39,10 +38,8 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   const std::size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong("a port is missing, as in 127.0.0.1:9464");
   const std::string_view port_text = text.substr(colon + 1);
-  std::uint16_t port = 0;
-  const auto [end, code] =
-      std::from_chars(port_text.data(), port_text.data() + port_text.size(), port);
-  if (port_text.empty() || code != std::errc{} || end != port_text.data() + port_text.size()) {
+  const auto port = to_number<std::uint16_t>(port_text);
+  if (!port) {
     return wrong("its port is not a number from 0 to 65535");
   }
 
@@ -59,7 +56,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   }
   char canonical[INET6_ADDRSTRLEN] = {};
   inet_ntop(family, &binary, canonical, sizeof canonical);
-  return ListenAddress{ListenAddress::Kind::tcp, "", canonical, port};
+  return ListenAddress{ListenAddress::Kind::tcp, "", canonical, *port};
 }
 
 }  // namespace weir::host

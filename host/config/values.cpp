@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "base/bytes.hpp"
+#include "base/number.hpp"
 
 namespace weir::host {
 namespace {
@@ -245,10 +246,7 @@ Result<void> check_broker(std::string_view text) {
   if (colon == text.npos) return wrong("its port is missing");
   const std::string_view host = text.substr(0, colon);
   const std::string_view port_text = text.substr(colon + 1);
-  std::uint16_t port = 0;
-  const char* const end = port_text.data() + port_text.size();
-  const auto [stop, code] = std::from_chars(port_text.data(), end, port);
-  if (code != std::errc{} || stop != end || port == 0) {
+  if (to_number<std::uint16_t>(port_text).value_or(0) == 0) {
     return wrong("its port is not a number from 1 to 65535");
   }
   if (host.empty()) return wrong("its host is missing");

@@ -1,12 +1,12 @@
 #include "resolve/manifest.hpp"
 
 #include <algorithm>
-#include <charconv>
 #include <concepts>
 #include <optional>
 
 #include "base/bytes.hpp"
 #include "base/counted.hpp"
+#include "base/number.hpp"
 
 namespace weir::host {
 
@@ -49,12 +49,9 @@ bool is_type(std::string_view text) {
 }
 
 template <std::unsigned_integral T>
-std::optional<T> to_number(std::string_view text) {
-  T value{};
-  const auto [end, failed] = std::from_chars(text.data(), text.data() + text.size(), value);
-  const bool canonical = text == "0" || (!text.empty() && text.front() != '0');
-  if (failed != std::errc{} || end != text.data() + text.size() || !canonical) return {};
-  return value;
+std::optional<T> to_canonical_number(std::string_view text) {
+  const bool canonical = text == "0" || !text.starts_with('0');
+  return canonical ? to_number<T>(text) : std::nullopt;
 }
 
 /// Walks the lines; the grammar has no choice that needs more than the line's first word.
@@ -71,7 +68,7 @@ class Parser {
     manifest_.sdk_version = words_[1];
     advance();
     WEIR_CHECK(parse_words("protobuf", 1));
-    const auto protobuf = to_number<std::uint32_t>(words_[1]);
+    const auto protobuf = to_canonical_number<std::uint32_t>(words_[1]);
     if (!protobuf) return bad_word("protobuf", "GOOGLE_PROTOBUF_VERSION or 0", words_[1]);
     manifest_.protobuf_version = *protobuf;
     advance();
@@ -92,10 +89,10 @@ class Parser {
     WEIR_CHECK(parse_words("abi", 1));
     const std::string_view version = words_[1];
     const std::size_t dot = version.find('.');
-    const auto major = to_number<std::uint32_t>(version.substr(0, dot));
+    const auto major = to_canonical_number<std::uint32_t>(version.substr(0, dot));
     const auto minor = dot == std::string_view::npos
                            ? std::nullopt
-                           : to_number<std::uint32_t>(version.substr(dot + 1));
+                           : to_canonical_number<std::uint32_t>(version.substr(dot + 1));
     if (!major || !minor) return bad_word("abi", "a version such as 0.1", version);
     manifest_.abi_major = *major;
     manifest_.abi_minor = *minor;
@@ -117,7 +114,7 @@ class Parser {
     if (starts_with("state")) {
       WEIR_CHECK(parse_words("state", 2));
       if (!is_type(words_[1])) return bad_word("state", "a message type", words_[1]);
-      const auto version = to_number<std::uint32_t>(words_[2]);
+      const auto version = to_canonical_number<std::uint32_t>(words_[2]);
       if (!version || *version < 1 || *version > 65535) {
         return bad_word("state", "a State version from 1 to 65535", words_[2]);
       }

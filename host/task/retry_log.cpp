@@ -1,7 +1,6 @@
 #include "task/retry_log.hpp"
 
-#include <charconv>
-
+#include "base/number.hpp"
 #include "log/embedded_log.hpp"
 #include "task/counters.hpp"
 
@@ -11,11 +10,10 @@ namespace {
 constexpr std::string_view host_prefix = "weir.";
 constexpr std::uint64_t retry_map_bytes = std::uint64_t{16} << 30;
 
-bool to_number(const MaybeBytes& text, std::int64_t& number) {
-  if (!text) return false;
-  const char* const end = text->data() + text->size();
-  const auto [stop, code] = std::from_chars(text->data(), end, number);
-  return code == std::errc{} && stop == end;
+bool read_number(const MaybeBytes& text, std::int64_t& number) {
+  const auto read = to_number<std::int64_t>(text.value_or(std::string_view{}));
+  number = read.value_or(0);
+  return read.has_value();
 }
 
 }  // namespace
@@ -36,9 +34,9 @@ Result<Retry> Retry::read(const Record& stored) {
     if (!header.name.starts_with(host_prefix)) {
       out.headers.push_back(header);
     } else if (header.name == "weir.offset") {
-      has_offset = to_number(header.value, out.record.offset);
+      has_offset = read_number(header.value, out.record.offset);
     } else if (header.name == "weir.timestamp_ms") {
-      has_timestamp = to_number(header.value, out.record.timestamp_ms);
+      has_timestamp = read_number(header.value, out.record.timestamp_ms);
     } else if (header.name == "weir.resolver") {
       out.resolver = header.value.value_or("");
     } else if (header.name == "weir.error") {
