@@ -237,8 +237,7 @@ Result<void> App::check_mark(const TopicPartition& input, const std::optional<Ma
 Result<void> App::check_fit(const std::string& source, const TopicInfo& info,
                             const TopicPartition& input, const std::optional<v1::Head>& head,
                             const std::optional<Mark>& mark) {
-  const Fit fit{config_.app().app(),  config_.name(), source, input,
-                info.partition_count, info.identity};
+  const Fit fit{config_.name(), source, input, info.partition_count, info.identity};
   OffsetRange range;
   if (head) {
     WEIR_TRY(range, log_->offsets(input));
@@ -327,12 +326,9 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
 }
 
 TaskStore::Options App::store_options(const std::string& task) const {
-  return {.directory = directory_->task_directory(task),
-          .app = config_.app().app(),
-          .task = task,
-          .map_bytes = config_.app().state().map_size(),
-          .sync = options_.sync,
-          .at_step = {}};
+  TaskStore::Options options = host::store_options(config_.app(), state_path(), task);
+  options.sync = options_.sync;
+  return options;
 }
 
 Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& task) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/app_log.hpp"
+#include "commit/state_directory.hpp"
 #include "publish/outbox.hpp"
 
 namespace weir::host {
@@ -18,6 +19,16 @@ std::vector<std::string> sources_with_tasks(const config::v1::App& app) {
 
 std::string task_name(const std::string& source, std::int32_t partition) {
   return fmt::format("{}-{}", source, partition);
+}
+
+TaskStore::Options store_options(const config::v1::App& app, const std::filesystem::path& state,
+                                 const std::string& task) {
+  return {.directory = StateDirectory::tasks_in(state) / task,
+          .app = app.app(),
+          .task = task,
+          .map_bytes = app.state().map_size(),
+          .sync = true,
+          .at_step = {}};
 }
 
 std::optional<Partitioner> to_partitioner(config::v1::Partitioner partitioner) {

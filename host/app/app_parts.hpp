@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <filesystem>
 #include <mutex>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "base/logger.hpp"
 #include "base/result.hpp"
+#include "commit/task_store.hpp"
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "publish/publisher.hpp"
@@ -30,6 +32,10 @@ std::vector<std::string> sorted_names(const Map& map) {
 std::vector<std::string> sources_with_tasks(const config::v1::App& app);
 
 std::string task_name(const std::string& source, std::int32_t partition);
+
+/// Of a task in the state directory `state`.
+TaskStore::Options store_options(const config::v1::App& app, const std::filesystem::path& state,
+                                 const std::string& task);
 
 std::optional<Partitioner> to_partitioner(config::v1::Partitioner partitioner);
 

@@ -86,7 +86,7 @@ Result<void> check_owner(const std::filesystem::path& path, const std::string& a
                  path.string(), *owner, app);
   }
   std::error_code ignored;
-  if (std::filesystem::exists(path / "tasks", ignored)) {
+  if (std::filesystem::exists(StateDirectory::tasks_in(path), ignored)) {
     return error(Errc::refused,
                  "the state directory {} has tasks but no file `app` that says whose; restore it "
                  "from a backup, or set state.path to another directory",
@@ -122,7 +122,7 @@ std::optional<std::string> StateDirectory::holder(const std::filesystem::path& p
 const std::filesystem::path& StateDirectory::path() const { return path_; }
 
 std::filesystem::path StateDirectory::task_directory(std::string_view task) const {
-  return path_ / "tasks" / task;
+  return tasks_in(path_) / task;
 }
 
 std::uint32_t StateDirectory::workers() const {
@@ -143,10 +143,7 @@ Result<void> StateDirectory::read_identity() {
   std::random_device random;
   const std::array<std::uint32_t, identity_bytes / 4> drawn{random(), random()};
   identity_ = to_hex({reinterpret_cast<const char*>(drawn.data()), identity_bytes});
-  std::ofstream out(file, std::ios::trunc);
-  out << identity_ << '\n' << std::flush;
-  if (!out) return error(Errc::io, "cannot write {}", file.string());
-  return sync_directory(path_);
+  return write_durable_file(file, identity_ + "\n");
 }
 
 Result<void> StateDirectory::begin_reset(const std::string& command) {

@@ -50,6 +50,10 @@ class StateDirectory {
   std::uint32_t workers() const;
   Result<void> set_workers(std::uint32_t count);
   std::filesystem::path task_directory(std::string_view task) const;
+  /// Where the directories of the tasks of a state directory are, whoever holds it.
+  static std::filesystem::path tasks_in(const std::filesystem::path& path) {
+    return path / "tasks";
+  }
 
  private:
   StateDirectory(std::filesystem::path path, int lock_fd);

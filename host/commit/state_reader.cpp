@@ -15,6 +15,7 @@
 #include "commit/names.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
+#include "commit/state_directory.hpp"
 #include "commit/state_type.hpp"
 #include "commit/timer_rows.hpp"
 #include "lmdb/environment.hpp"
@@ -66,7 +67,7 @@ class TaskReader {
   /// Null: the task is being made at this moment and holds nothing yet.
   static Result<std::unique_ptr<TaskReader>> open(const std::filesystem::path& state_directory,
                                                   const std::string& task) {
-    const std::filesystem::path directory = state_directory / "tasks" / task;
+    const std::filesystem::path directory = StateDirectory::tasks_in(state_directory) / task;
     std::error_code ignored;
     const auto size = std::filesystem::file_size(directory / "data.mdb", ignored);
     if (ignored || size == 0) return std::unique_ptr<TaskReader>();
@@ -277,7 +278,8 @@ struct StateReader::Impl {
   /// A running host makes tasks at any time.
   Result<void> find_tasks() {
     std::error_code code;
-    for (std::filesystem::directory_iterator at(path / "tasks", code), end; !code && at != end;
+    const std::filesystem::path directory = StateDirectory::tasks_in(path);
+    for (std::filesystem::directory_iterator at(directory, code), end; !code && at != end;
          at.increment(code)) {
       const std::string task = at->path().filename().string();
       if (tasks.contains(task)) continue;
@@ -285,7 +287,7 @@ struct StateReader::Impl {
       if (reader != nullptr) tasks.emplace(task, std::move(reader));
     }
     if (code && code != std::errc::no_such_file_or_directory) {
-      return error(Errc::io, "cannot list {}: {}", (path / "tasks").string(), code.message());
+      return error(Errc::io, "cannot list {}: {}", directory.string(), code.message());
     }
     return {};
   }

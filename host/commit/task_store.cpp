@@ -92,6 +92,8 @@ struct TaskStore::Impl {
   Result<MDB_txn*> reader() const;
   int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
   Result<void> check_head(MDB_txn* txn) const;
+  /// Those of all resolvers with State, also of resolvers that are not registered.
+  Result<std::vector<std::pair<ResolverId, MDB_dbi>>> state_databases(MDB_txn* txn) const;
   Result<int> drop(MDB_txn* txn) const;
   int write_rows(MDB_txn* txn, const CommitRequest& request);
   Result<int> write_all(const CommitRequest& request);
@@ -458,15 +460,25 @@ Result<int> TaskStore::Impl::write_all(const CommitRequest& request) {
   return code != 0 ? code : txn.commit();
 }
 
-Result<int> TaskStore::Impl::drop(MDB_txn* txn) const {
-  WEIR_ASSERT(states.empty(), "commit() with drop after register_resolvers()");
+Result<std::vector<std::pair<ResolverId, MDB_dbi>>> TaskStore::Impl::state_databases(
+    MDB_txn* txn) const {
   WEIR_TRY(const Catalog catalog, rows->catalog(txn, resolvers, schemas));
+  std::vector<std::pair<ResolverId, MDB_dbi>> out;
   for (const auto& [name, entry] : catalog.resolvers) {
     MDB_dbi dbi = 0;
-    int code = mdb_dbi_open(txn, names::state(entry.id()).c_str(), 0, &dbi);
+    const int code = mdb_dbi_open(txn, names::state(entry.id()).c_str(), 0, &dbi);
     if (code == MDB_NOTFOUND) continue;  // stateless
-    if (code == 0) code = mdb_drop(txn, dbi, /*del=*/1);
-    if (code != 0) return code;
+    if (code != 0) return environment->error(code, "reading " + where());
+    out.emplace_back(entry.id(), dbi);
+  }
+  return out;
+}
+
+Result<int> TaskStore::Impl::drop(MDB_txn* txn) const {
+  WEIR_ASSERT(states.empty(), "commit() with drop after register_resolvers()");
+  WEIR_TRY(const auto databases, state_databases(txn));
+  for (const auto& [resolver, dbi] : databases) {
+    if (const int code = mdb_drop(txn, dbi, /*del=*/1); code != 0) return code;
   }
   for (const MDB_dbi dbi : {resolvers, schemas}) {
     if (const int code = mdb_drop(txn, dbi, 0); code != 0) return code;
@@ -519,17 +531,15 @@ Result<TaskStore::Contents> TaskStore::contents() {
     return impl.environment->error(code, "reading " + impl.where());
   }
   const Transaction txn(raw);
-  WEIR_TRY(const Catalog catalog, impl.rows->catalog(raw, impl.resolvers, impl.schemas));
+  WEIR_TRY(const auto databases, impl.state_databases(raw));
   Contents out;
-  for (const auto& [name, entry] : catalog.resolvers) {
-    MDB_dbi dbi = 0;
+  for (const auto& [resolver, dbi] : databases) {
     MDB_stat stat{};
-    int code = mdb_dbi_open(raw, names::state(entry.id()).c_str(), 0, &dbi);
-    if (code == MDB_NOTFOUND) continue;  // stateless
-    if (code == 0) code = mdb_stat(raw, dbi, &stat);
-    if (code != 0) return impl.environment->error(code, "reading " + impl.where());
+    if (const int code = mdb_stat(raw, dbi, &stat); code != 0) {
+      return impl.environment->error(code, "reading " + impl.where());
+    }
     out.states += stat.ms_entries;
-    WEIR_TRY(const std::uint64_t timers, impl.timers->count(raw, entry.id()));
+    WEIR_TRY(const std::uint64_t timers, impl.timers->count(raw, resolver));
     out.timers += timers;
   }
   return out;

@@ -231,6 +231,23 @@ Result<bool> Publisher::log_has_seen(const PendingPublication& publication) {
                publication.task, mark ? mark->metadata : "nothing", to_metadata(publication.id));
 }
 
+Result<void> Publisher::restore(TaskSinks& sinks, const v1::Head& head) {
+  for (const v1::SinkCursor& cursor : head.sinks()) {
+    const auto sink = sinks.lines.find(cursor.sink());
+    if (sink != sinks.lines.end()) WEIR_CHECK(sink->second->restore(cursor.position()));
+  }
+  return {};
+}
+
+void Publisher::add_positions(v1::Head& head, const TaskSinks& sinks) {
+  for (const auto& [name, sink] : sinks.lines) {
+    if (sink->position() < 0) continue;
+    v1::SinkCursor& cursor = *head.add_sinks();
+    cursor.set_sink(name);
+    cursor.set_position(sink->position());
+  }
+}
+
 Result<void> Publisher::write_lines(TaskSinks& sinks, std::span<const std::string_view> chunks) {
   if (sinks.lines.empty()) return {};
   std::unordered_map<LineSink*, std::string> lines;

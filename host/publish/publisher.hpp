@@ -80,6 +80,12 @@ class Publisher {
   /// Since when, on the clock's steady time, a task has been in wait(); absent: none is. [any]
   std::optional<std::int64_t> waiting_since_ms() const;
 
+  /// Puts the line sinks back to where `head` has them. [before the thread]
+  static Result<void> restore(TaskSinks& sinks, const v1::Head& head);
+
+  /// Keeps in `head` where the line sinks are. [task]
+  static void add_positions(v1::Head& head, const TaskSinks& sinks);
+
   /// Writes the part of `chunks` that belongs to line sinks, as after a crash. [before the thread]
   static Result<void> write_lines(TaskSinks& sinks, std::span<const std::string_view> chunks);
 

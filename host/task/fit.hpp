@@ -13,7 +13,6 @@ namespace weir::host {
 
 /// What a task's State has to fit, and what its messages name.
 struct Fit {
-  std::string app;
   std::string yaml;    ///< the app's file as the user names it, for commands
   std::string source;  ///< that the task belongs to
   TopicPartition input;

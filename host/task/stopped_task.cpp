@@ -109,10 +109,7 @@ Result<void> StoppedTask::move_to(std::int64_t offset, bool drop, Publisher& pub
 }
 
 Result<void> StoppedTask::settle(Publisher& publisher, TaskSinks& sinks) {
-  for (const v1::SinkCursor& cursor : store_->head()->sinks()) {
-    const auto sink = sinks.lines.find(cursor.sink());
-    if (sink != sinks.lines.end()) WEIR_CHECK(sink->second->restore(cursor.position()));
-  }
+  WEIR_CHECK(Publisher::restore(sinks, *store_->head()));
   WEIR_TRY(const auto chunks, store_->outbox());
   if (chunks.empty()) return {};
   const std::vector<std::string_view> views(chunks.begin(), chunks.end());
@@ -161,12 +158,7 @@ v1::Head StoppedTask::next_head(std::int64_t offset, bool drop, const TaskSinks&
   // Timers come back with the records that set them, so the clock of the records begins anew too.
   head.set_arrival_ms(last && !drop ? last->arrival_ms() : 0);
   head.set_retries_offset(drop ? retries_end_ : last ? last->retries_offset() : 0);
-  for (const auto& [name, sink] : sinks.lines) {
-    if (sink->position() < 0) continue;
-    v1::SinkCursor& cursor = *head.add_sinks();
-    cursor.set_sink(name);
-    cursor.set_position(sink->position());
-  }
+  Publisher::add_positions(head, sinks);
   return head;
 }
 

@@ -126,12 +126,7 @@ v1::Head Task::next_head() {
   input.set_partition_count(options_.source.partition_count);
   input.set_topic_identity(options_.source.topic_identity);
   if (last_record_) *input.mutable_last() = *last_record_;
-  for (const auto& [name, sink] : options_.sinks.lines) {
-    if (sink->position() < 0) continue;
-    v1::SinkCursor& cursor = *head.add_sinks();
-    cursor.set_sink(name);
-    cursor.set_position(sink->position());
-  }
+  Publisher::add_positions(head, options_.sinks);
   return head;
 }
 

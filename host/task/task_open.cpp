@@ -111,8 +111,7 @@ Result<std::int64_t> Task::first_read() {
 
 Fit Task::fit() const {
   const TaskSource& source = options_.source;
-  return {options_.app, options_.yaml,          source.name,
-          source.input, source.partition_count, source.topic_identity};
+  return {options_.yaml, source.name, source.input, source.partition_count, source.topic_identity};
 }
 
 Result<void> Task::open_resolvers() {
@@ -170,10 +169,7 @@ Result<void> Task::recover() {
   WEIR_TRY(const Recovery recovery, check_mark(fit(), store_->head(), mark));
   if (!store_->head()) return {};
 
-  for (const v1::SinkCursor& cursor : store_->head()->sinks()) {
-    const auto sink = options_.sinks.lines.find(cursor.sink());
-    if (sink != options_.sinks.lines.end()) WEIR_CHECK(sink->second->restore(cursor.position()));
-  }
+  WEIR_CHECK(Publisher::restore(options_.sinks, *store_->head()));
   WEIR_TRY(const auto chunks, store_->outbox());
   outbox_stored_ = !chunks.empty();
   const std::vector<std::string_view> views(chunks.begin(), chunks.end());
