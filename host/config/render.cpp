@@ -1,5 +1,5 @@
 #include <algorithm>
-#include <array>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -7,6 +7,8 @@
 
 #include "base/counted.hpp"
 #include "config/document.hpp"
+#include "weir/config/v1/app.pb.h"
+#include "weir/config/v1/options.pb.h"
 
 namespace weir::host {
 namespace {
@@ -39,19 +41,22 @@ std::string excerpt(std::string_view line, int number, int column) {
   return fmt::format("{:>6} | {}\n{:>6} | {:>{}}\n", number, shown, "", "^", indent + 1);
 }
 
-/// Words of keys whose values are nobody's business, whatever is wrong on their lines; as
-/// sensitive_words in app.proto.
-constexpr std::array<std::string_view, 5> sensitive_words = {"password", "secret", "token",
-                                                             "key.pem", "oauthbearer.config"};
+/// Words of keys whose values are nobody's business, whatever is wrong on their lines.
+std::vector<std::string> sensitive_words() {
+  const auto& field = *config::v1::Kafka::descriptor()->FindFieldByName("properties");
+  const auto& words = field.options().GetRepeatedExtension(config::v1::sensitive_words);
+  return {words.begin(), words.end()};
+}
 
-void collect_secrets(const Node& node, std::vector<const Node*>& secrets) {
-  for (const Node& item : node.items) collect_secrets(item, secrets);
+void collect_secrets(const Node& node, const std::vector<std::string>& words,
+                     std::vector<const Node*>& secrets) {
+  for (const Node& item : node.items) collect_secrets(item, words, secrets);
   for (const Entry& entry : node.entries) {
-    const bool is_secret = std::any_of(
-        sensitive_words.begin(), sensitive_words.end(),
-        [&](std::string_view word) { return entry.key.find(word) != std::string::npos; });
+    const bool is_secret = std::any_of(words.begin(), words.end(), [&](const std::string& word) {
+      return entry.key.find(word) != std::string::npos;
+    });
     if (is_secret && entry.value.kind == Node::Kind::scalar) secrets.push_back(&entry.value);
-    collect_secrets(entry.value, secrets);
+    collect_secrets(entry.value, words, secrets);
   }
 }
 
@@ -83,7 +88,7 @@ std::string render_findings(const Document& document, const std::vector<Finding>
     return std::pair(a.line, a.column) < std::pair(b.line, b.column);
   });
   std::vector<const Node*> secrets;
-  collect_secrets(document.root, secrets);
+  collect_secrets(document.root, sensitive_words(), secrets);
   std::string out;
   std::size_t shown = 0;
   std::size_t errors = 0;

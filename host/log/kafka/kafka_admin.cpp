@@ -91,12 +91,21 @@ rd_kafka_resp_err_t failure_of(rd_kafka_resp_err_t code, const rd_kafka_topic_pa
   return code != RD_KAFKA_RESP_ERR_NO_ERROR ? code : answer.err;
 }
 
-Mark mark_of(const TopicPartition& input, const rd_kafka_topic_partition_t& answer) {
+/// What a question for the mark of `input` was answered with.
+Result<std::optional<Mark>> mark_of(std::string_view group, const TopicPartition& input,
+                                    rd_kafka_resp_err_t failure,
+                                    const rd_kafka_topic_partition_t& answer) {
+  if (failure == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::optional<Mark>{};
+  if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return kafka_error(failure, fmt::format("the mark of group '{}' in topic '{}' partition {}",
+                                            group, input.topic, input.partition));
+  }
+  if (answer.offset < 0) return std::optional<Mark>{};
   Mark mark{input, answer.offset, {}};
   if (answer.metadata != nullptr) {
     mark.metadata.assign(static_cast<const char*>(answer.metadata), answer.metadata_size);
   }
-  return mark;
+  return std::optional(std::move(mark));
 }
 
 }  // namespace
@@ -296,18 +305,11 @@ Result<std::optional<Mark>> KafkaAdmin::committed(std::string_view group,
   WEIR_CHECK(check_name("the group", group));
   WEIR_TRY(rd_kafka_t* const client, observer(group));
   const KafkaPartitions asked = one_partition(input, RD_KAFKA_OFFSET_INVALID);
-  const rd_kafka_topic_partition_t& answer = asked->elems[0];
   const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
     return failure_of(rd_kafka_committed(client, asked.get(), to_int(context_->options.patience)),
                       asked->elems[0]);
   });
-  if (failure == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) return std::optional<Mark>{};
-  if (failure != RD_KAFKA_RESP_ERR_NO_ERROR) {
-    return kafka_error(failure, fmt::format("the mark of group '{}' in topic '{}' partition {}",
-                                            group, input.topic, input.partition));
-  }
-  if (answer.offset < 0) return std::optional<Mark>{};
-  return std::optional(mark_of(input, answer));
+  return mark_of(group, input, failure, asked->elems[0]);
 }
 
 Result<std::vector<std::optional<Mark>>> KafkaAdmin::decided_marks(
@@ -327,13 +329,7 @@ Result<std::vector<std::optional<Mark>>> KafkaAdmin::decided_marks(
   std::vector<std::optional<Mark>> out(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const rd_kafka_topic_partition_t& answer = asked->elems[i];
-    const rd_kafka_resp_err_t code = failure_of(failure, answer);
-    if (code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
-    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return kafka_error(code, fmt::format("the mark of group '{}' in topic '{}' partition {}",
-                                           group, inputs[i].topic, inputs[i].partition));
-    }
-    if (answer.offset >= 0) out[i] = mark_of(inputs[i], answer);
+    WEIR_TRY(out[i], mark_of(group, inputs[i], failure_of(failure, answer), answer));
   }
   return out;
 }

@@ -347,18 +347,24 @@ void KafkaConsumer::serve_events() {
   }
 }
 
+std::set<std::string> KafkaConsumer::topics() const {
+  std::set<std::string> out;
+  for (const auto& lane : lanes_) out.insert(lane->partition.topic);
+  return out;
+}
+
+KafkaMetadata KafkaConsumer::metadata_of(const std::string& topic) const {
+  const KafkaTopic handle(rd_kafka_topic_new(client_->handle(), topic.c_str(), nullptr));
+  const rd_kafka_metadata_t* answer = nullptr;
+  const auto code =
+      rd_kafka_metadata(client_->handle(), 0, handle.get(), &answer, to_int(wake_timeout));
+  return KafkaMetadata(code == RD_KAFKA_RESP_ERR_NO_ERROR ? answer : nullptr);
+}
+
 void KafkaConsumer::look_for_topics() {
-  std::set<std::string> topics;
-  for (const auto& lane : lanes_) topics.insert(lane->partition.topic);
-  for (const std::string& topic : topics) {
-    const KafkaTopic handle(rd_kafka_topic_new(client_->handle(), topic.c_str(), nullptr));
-    const rd_kafka_metadata_t* answer = nullptr;
-    if (rd_kafka_metadata(client_->handle(), 0, handle.get(), &answer, to_int(wake_timeout)) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR) {
-      continue;
-    }
-    const KafkaMetadata metadata(answer);
-    if (metadata->topic_cnt != 1) continue;
+  for (const std::string& topic : topics()) {
+    const KafkaMetadata metadata = metadata_of(topic);
+    if (metadata == nullptr || metadata->topic_cnt != 1) continue;
     if (metadata->topics[0].err != RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART) continue;
     {
       const std::lock_guard lock(mutex_);
@@ -387,16 +393,9 @@ void KafkaConsumer::wake_leaders() {
 void KafkaConsumer::find_leaders() {
   leaders_found_at_ = std::chrono::steady_clock::now();
   std::vector<std::pair<TopicPartition, std::int32_t>> found;
-  std::set<std::string> topics;
-  for (const auto& lane : lanes_) topics.insert(lane->partition.topic);
-  for (const std::string& topic : topics) {
-    const KafkaTopic handle(rd_kafka_topic_new(client_->handle(), topic.c_str(), nullptr));
-    const rd_kafka_metadata_t* answer = nullptr;
-    if (rd_kafka_metadata(client_->handle(), 0, handle.get(), &answer, to_int(wake_timeout)) !=
-        RD_KAFKA_RESP_ERR_NO_ERROR) {
-      continue;
-    }
-    const KafkaMetadata metadata(answer);
+  for (const std::string& topic : topics()) {
+    const KafkaMetadata metadata = metadata_of(topic);
+    if (metadata == nullptr) continue;
     for (int t = 0; t < metadata->topic_cnt; ++t) {
       for (int p = 0; p < metadata->topics[t].partition_cnt; ++p) {
         const rd_kafka_metadata_partition_t& partition = metadata->topics[t].partitions[p];

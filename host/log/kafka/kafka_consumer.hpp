@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -101,6 +102,8 @@ class KafkaConsumer {
   void serve_events();
   void on_rebalance(rd_kafka_resp_err_t event, rd_kafka_topic_partition_list_t* partitions);
   void assign_lanes();  // under mutex_
+  std::set<std::string> topics() const;
+  KafkaMetadata metadata_of(const std::string& topic) const;  // null: no answer
   void look_for_topics();
   void wake_leaders();
   void find_leaders();

@@ -127,12 +127,9 @@ Result<void> KafkaProducer::end_stray_marks() {
   const Mark mark{options_.member->any_input(), 0, {}};
   const Publication never{{&mark, 1}, {}};
   WEIR_CHECK(find_coordinator());
-  WEIR_CHECK(until_done("a transaction",
-                        [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); }));
+  WEIR_CHECK(begin());
   auto sent = send_marks({&never, 1});
-  auto aborted = until_done("an abort", transaction_timeout, [&] {
-    return KafkaFault(rd_kafka_abort_transaction(client_->handle(), abort_step_ms));
-  });
+  auto aborted = try_abort();
   if (sent && !aborted) sent = std::move(aborted);
   if (sent || sent.error().code == Errc::refused) return sent;
   return error(Errc::unavailable, "{}", sent.error().message);
@@ -194,8 +191,7 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
   failure_.reset();
   if (auto current = check_generation(); !current) return give_up(std::move(current).error());
   if (!publications.front().marks.empty()) WEIR_CHECK(find_coordinator());
-  auto done = until_done("a transaction",
-                         [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); });
+  auto done = begin();
   if (!done) return give_up(std::move(done).error());
   for (const Publication& publication : publications) {
     if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
@@ -335,10 +331,19 @@ Result<void> KafkaProducer::until_done(std::string_view what, std::chrono::milli
   }
 }
 
-Result<void> KafkaProducer::abort() {
-  auto aborted = until_done("an abort", transaction_timeout, [&] {
+Result<void> KafkaProducer::begin() {
+  return until_done("a transaction",
+                    [&] { return KafkaFault(rd_kafka_begin_transaction(client_->handle())); });
+}
+
+Result<void> KafkaProducer::try_abort() {
+  return until_done("an abort", transaction_timeout, [&] {
     return KafkaFault(rd_kafka_abort_transaction(client_->handle(), abort_step_ms));
   });
+}
+
+Result<void> KafkaProducer::abort() {
+  auto aborted = try_abort();
   // librdkafka 2.0.2 can wait for ever for a producer id that nobody asks for.
   if (!aborted && next_ == Next::again) aborted = renew();
   if (!aborted) return give_up(std::move(aborted).error());

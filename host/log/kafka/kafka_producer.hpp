@@ -83,6 +83,9 @@ class KafkaProducer final : public Producer {
   Result<void> until_done(std::string_view what, std::chrono::milliseconds patience, Call call);
   template <typename Call>
   Result<void> until_done(std::string_view what, Call call);
+  Result<void> begin();
+  Result<void> try_abort();
+  /// With another client where this one does not come to the end of it.
   Result<void> abort();
   /// Another client in place of one that does not answer; it ends what that had open.
   Result<void> renew();
