@@ -1,51 +1,19 @@
 // A log that holds other records than those that the State was made from, under the same offsets.
 #include <doctest/doctest.h>
 
-#include <fmt/format.h>
-
-#include "app/app.hpp"
-#include "log/memory_log.hpp"
-#include "support/temp_dir.hpp"
+#include "app/shop.hpp"
 
 namespace weir::host {
 
 namespace {
 
-const TopicPartition visits{"visits", 0};
+using test::visits;
 
-struct Fixture {
-  test::TempDir directory;
-  Config config = *Config::parse(fmt::format(R"(
-app: shop
-plugins: [{}]
-sources:
-  visits: {{topic: visits}}
-resolvers:
-  count_ips: {{use: unique_ips/count_ips, from: visits, to: {{"*": features}}}}
-sinks:
-  features: {{topic: features}}
-)",
-                                             WEIR_UNIQUE_IPS),
-                                 "app.yaml");
-  ManualClock clock{1'000};
-  Logger logger{Logger::Format::human, LogLevel::error};
-
-  Result<std::unique_ptr<App>> start(MemoryLog& log) {
-    return App::open(
-        config, {.state = directory / "state", .log = &log, .own_threads = false, .sync = false},
-        clock, logger);
-  }
-  static void append(MemoryLog& log, const std::string& ip) {
-    const std::string visit = fmt::format(R"({{"user_id": "ana", "ip": "{}"}})", ip);
-    REQUIRE(log.create_topic("visits", 1).has_value());
-    REQUIRE(log.append(std::vector{NewRecord{.topic = "visits", .value = visit}}).has_value());
-  }
+struct Fixture : test::Shop {
   /// Works through what is there; the task's position, or why it has halted.
   static std::string run(App& app) {
     Task& task = *app.tasks().front();
-    while (task.turn() == Task::Turn::worked) {
-    }
-    task.commit_and_wait();
+    work(task);
     return task.halted() ? task.halt_reason().message : fmt::format("{}", task.position());
   }
   std::string run(MemoryLog& log) {

@@ -1,38 +1,19 @@
 // What a reset does with output that the last run has committed and the log may not have.
 #include <doctest/doctest.h>
 
-#include <fmt/format.h>
-
-#include "app/app.hpp"
-#include "log/memory_log.hpp"
+#include "app/shop.hpp"
 #include "publish/commit_id.hpp"
-#include "support/temp_dir.hpp"
 #include "task/stopped_task.hpp"
 
 namespace weir::host {
 
 namespace {
 
-const TopicPartition visits{"visits", 0};
+using test::visits;
 
 /// An app whose newest commit, that of the second visit, has output. `log` has both visits, but
 /// nothing of what the app has published elsewhere.
-struct Fixture {
-  test::TempDir directory;
-  Config config = *Config::parse(fmt::format(R"(
-app: shop
-plugins: [{}]
-sources:
-  visits: {{topic: visits}}
-resolvers:
-  count_ips: {{use: unique_ips/count_ips, from: visits, to: {{"*": features}}}}
-sinks:
-  features: {{topic: features}}
-)",
-                                             WEIR_UNIQUE_IPS),
-                                 "app.yaml");
-  ManualClock clock{1'000};
-  Logger logger{Logger::Format::human, LogLevel::error};
+struct Fixture : test::Shop {
   MemoryLog log;
   std::string before;  // the mark of the commit before the newest
   std::string newest;
@@ -45,21 +26,11 @@ sinks:
     newest = run(elsewhere);
     REQUIRE(log.create_topic("features", 1).has_value());
   }
-  static void append(MemoryLog& to, const std::string& ip) {
-    const std::string visit = fmt::format(R"({{"user_id": "ana", "ip": "{}"}})", ip);
-    REQUIRE(to.create_topic("visits", 1).has_value());
-    REQUIRE(to.append(std::vector{NewRecord{.topic = "visits", .value = visit}}).has_value());
-  }
   /// Works through what is there and dies; the mark that it leaves.
   std::string run(MemoryLog& on) {
-    const auto app = App::open(
-        config, {.state = directory / "state", .log = &on, .own_threads = false, .sync = false},
-        clock, logger);
+    const auto app = start(on);
     REQUIRE(app.has_value());
-    Task& task = *(*app)->tasks().front();
-    while (task.turn() == Task::Turn::worked) {
-    }
-    REQUIRE(task.commit_and_wait());
+    REQUIRE(work(*(*app)->tasks().front()));
     return (*on.committed("shop", visits))->metadata;
   }
   void mark(const std::string& metadata) {

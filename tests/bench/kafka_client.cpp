@@ -72,6 +72,18 @@ void make_topic(const std::string& brokers, const std::string& topic, std::int32
   rd_kafka_queue_destroy(answers);
 }
 
+void produce(rd_kafka_t* producer, const std::string& topic, const KeyValue& record) {
+  while (true) {
+    const auto code = rd_kafka_producev(
+        producer, RD_KAFKA_V_TOPIC(topic.c_str()),
+        RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
+        RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
+        RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
+    if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) return kafka_ok(code, "produce a record");
+    rd_kafka_poll(producer, 10);
+  }
+}
+
 std::pair<std::int64_t, std::int64_t> ends_of(rd_kafka_t* client, const std::string& topic,
                                               std::int32_t partition) {
   std::pair<std::int64_t, std::int64_t> ends;

@@ -10,6 +10,8 @@
 #include <utility>
 #include <vector>
 
+#include "bench/line_case.hpp"
+
 namespace weir::host::bench {
 
 /// librdkafka as the loops written by hand use it: with the settings that make it fast, and with
@@ -28,6 +30,9 @@ void kafka_ok(rd_kafka_resp_err_t code, const char* doing);
 void kafka_ok(rd_kafka_error_t* error, const char* doing);
 
 void make_topic(const std::string& brokers, const std::string& topic, std::int32_t partitions);
+
+/// To the partition of its key, with the time of now. Waits for room in the producer's queue.
+void produce(rd_kafka_t* producer, const std::string& topic, const KeyValue& record);
 
 /// Where a partition begins and ends. Waits for a topic that has just been made.
 std::pair<std::int64_t, std::int64_t> ends_of(rd_kafka_t* client, const std::string& topic,

@@ -19,17 +19,11 @@ namespace weir::host::bench {
 namespace {
 
 using namespace std::chrono_literals;
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 
 constexpr auto warm_up = 5s;
 constexpr auto measured_time = 20s;
 constexpr auto slice = 1ms;
-
-std::int64_t wall_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(
-             std::chrono::system_clock::now().time_since_epoch())
-      .count();
-}
 
 class Feeder {
  public:
@@ -41,9 +35,9 @@ class Feeder {
                               {{"linger.ms", "0"}, {"partitioner", "murmur2_random"}})) {}
 
   void feed(std::uint64_t records_per_s) {
-    const auto start = Clock::now();
+    const auto start = Steady::now();
     const auto end = start + warm_up + measured_time;
-    for (auto now = start; now < end; now = Clock::now()) {
+    for (auto now = start; now < end; now = Steady::now()) {
       const auto since = std::chrono::duration<double>(now - start).count();
       const auto due = static_cast<std::uint64_t>(since * static_cast<double>(records_per_s));
       while (sent_ < due) send();
@@ -56,14 +50,7 @@ class Feeder {
 
  private:
   void send() {
-    const KeyValue record = make_record(one_.line, random_() % one_.key_count, random_());
-    kafka_ok(rd_kafka_producev(
-                 producer_.get(), RD_KAFKA_V_TOPIC(topic_.c_str()),
-                 RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
-                 RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
-                 RD_KAFKA_V_TIMESTAMP(wall_ms()), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
-                 RD_KAFKA_V_END),
-             "feed the topic");
+    produce(producer_.get(), topic_, make_record(one_.line, random_() % one_.key_count, random_()));
     ++sent_;
   }
 
@@ -78,18 +65,19 @@ class Feeder {
 std::vector<std::int64_t> watch(const KafkaSetting& setting, const std::string& topic,
                                 const std::atomic<std::uint64_t>& wanted) {
   TopicReader reader(setting.brokers, topic, setting.partition_count);
+  SystemClock clock;
   std::vector<std::int64_t> waits;
-  for (auto last = Clock::now(); waits.size() < wanted && Clock::now() - last < 10s;) {
+  for (auto last = Steady::now(); waits.size() < wanted && Steady::now() - last < 10s;) {
     std::size_t count = 0;
     for (PartitionQueue& partition : reader.partitions()) {
       count += read_some(partition, [&](std::span<rd_kafka_message_t*> messages) {
-        const std::int64_t now = wall_ms();
+        const std::int64_t now = clock.wall_ms();
         for (const rd_kafka_message_t* message : messages) {
           waits.push_back(now - rd_kafka_message_timestamp(message, nullptr));
         }
       });
     }
-    if (count > 0) last = Clock::now();
+    if (count > 0) last = Steady::now();
     rd_kafka_poll(reader.client(), count == 0 ? 1 : 0);
   }
   return waits;

@@ -41,18 +41,7 @@ double fill_kafka(const KafkaSetting& setting, const KafkaCase& one) {
     bytes += record.value.size();
     ++count;
     if (there++ >= setting.record_count) break;  // only to know the size
-    while (true) {
-      const auto code = rd_kafka_producev(
-          producer.get(), RD_KAFKA_V_TOPIC(topic.c_str()),
-          RD_KAFKA_V_KEY(record.key.data(), record.key.size()),
-          RD_KAFKA_V_VALUE(const_cast<char*>(record.value.data()), record.value.size()),
-          RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY), RD_KAFKA_V_END);
-      if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
-        kafka_ok(code, "fill the topic");
-        break;
-      }
-      rd_kafka_poll(producer.get(), 10);
-    }
+    produce(producer.get(), topic, record);
   }
   kafka_ok(rd_kafka_flush(producer.get(), 60'000), "fill the topic");
   return static_cast<double>(bytes) / static_cast<double>(count);

@@ -124,6 +124,11 @@ class App:
         lines = self.call("consume", topic, "--log", self.log, *options)
         return [{**json.loads(line), "line": line} for line in lines.split("\n")[:-1]]
 
+    def accounts(self):
+        """account -> what its State says, without padding."""
+        return {account: entry_of({name: value for name, value in state.items() if name != "padding"})
+                for (_, account), state in self.states().items()}
+
     def states(self):
         """(resolver, key) -> State as JSON."""
         lines = self.call("state", "export", "-c", "app.yaml").splitlines()
@@ -220,6 +225,11 @@ class Ledger:
             self.enter(account, posting["id"], posting["amount"])
             if "timer_ms" in posting:
                 self.timers[account] = (partition, self.clock[partition] + posting["timer_ms"])
+
+    def states(self):
+        """account -> what its State must say, as App.accounts()."""
+        return {account: {**entries[-1], "id": "", "account": ""}
+                for account, entries in self.entries.items()}
 
 
 def entry_of(printed):

@@ -23,8 +23,8 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
 from harness import (App, bytes_of, entry_of, memory_directory,  # noqa: E402
                      partition_of, was_killed)
-from ledger_checks import (Failure, check_all, check_at_any_time,  # noqa: E402
-                           check_the_checks, expect)
+from ledger_checks import (check_all, check_at_any_time,  # noqa: E402
+                           check_the_checks, expect, verdict)
 from ledger_input import Input  # noqa: E402
 
 PARTITIONS = 3
@@ -268,15 +268,7 @@ def subprocess_null():
 
 def main():
     harness.arguments(sys.argv)
-    test = KillTest()
-    try:
-        test.run()
-    except (Failure, AssertionError) as failure:
-        print(f"FAILED: {failure}")
-        return 1
-    finally:
-        test.close()
-    return 0
+    return verdict(KillTest())
 
 
 if __name__ == "__main__":

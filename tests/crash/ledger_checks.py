@@ -21,6 +21,18 @@ def expect(condition, message):
         raise Failure(message)
 
 
+def verdict(test):
+    """Runs a test that is a program of its own; the exit code."""
+    try:
+        test.run()
+    except (Failure, AssertionError) as failure:
+        print(f"FAILED: {failure}")
+        return 1
+    finally:
+        test.close()
+    return 0
+
+
 def by_account(entries):
     grouped = {}
     for entry in entries:

@@ -192,10 +192,7 @@ class Output:
         self.checked, self.count = 0, {}
 
     def read_states(self):
-        self.states = {}
-        for (_, key), state in self.app.states().items():
-            state.pop("padding", None)
-            self.states[key] = entry_of(state)
+        self.states = self.app.accounts()
 
     def read_topics(self):
         """From their beginnings, so a check starts over too."""

@@ -24,7 +24,7 @@ from broker import Cluster  # noqa: E402
 from harness import was_killed  # noqa: E402
 from kafka_app import PARTITIONS, KafkaApp, Output, PacedFeeder, check_input  # noqa: E402
 from ledger_checks import (Failure, check_all, check_at_any_time,  # noqa: E402
-                           check_the_checks, expect)
+                           check_the_checks, expect, verdict)
 from ledger_input import Input  # noqa: E402
 
 SLOW = os.environ.get("WEIR_SLOW") == "1"
@@ -201,15 +201,7 @@ def main():
     kafka_app.arguments(sys.argv)
     with harness.tempfile.TemporaryDirectory(prefix="weir-kafka-") as directory:
         with Cluster(f"{directory}/kafka") as cluster:
-            test = KillTest(cluster, harness.memory_directory(1 << 30), soak)
-            try:
-                test.run()
-            except (Failure, AssertionError) as failure:
-                print(f"FAILED: {failure}")
-                return 1
-            finally:
-                test.close()
-    return 0
+            return verdict(KillTest(cluster, harness.memory_directory(1 << 30), soak))
 
 
 if __name__ == "__main__":
