@@ -120,7 +120,8 @@ class Registrar {
   }
 
   Result<void> add_state(const ResolverSchema& resolver, v1::ResolverEntry& entry) {
-    const v1::Schema schema = make_schema(*resolver.state, resolver.state_version);
+    const v1::Schema schema =
+        make_schema(*resolver.state, resolver.state_version, resolver.state_readable_by);
     if (entry.id() == 0) {
       entry.set_id(next_id());
       entry.set_state_type(schema.type());
@@ -130,13 +131,15 @@ class Registrar {
       if (stored == out_.catalog.schemas.end()) {
         return error(Errc::corrupt, "resolver {}: its schema {} is missing", resolver.name, id);
       }
-      if (stored->second.state_version() > resolver.state_version) {
+      const v1::Schema& known = stored->second;
+      const std::uint32_t oldest_reader =
+          known.readable_by() == 0 ? known.state_version() : known.readable_by();
+      if (oldest_reader > resolver.state_version) {
         conflict(
             resolver,
             fmt::format("its State is of version {}, the plugin brings version {}: newer State "
                         "is not readable by older code; use a plugin with version {} or later",
-                        stored->second.state_version(), resolver.state_version,
-                        stored->second.state_version()));
+                        known.state_version(), resolver.state_version, oldest_reader));
         return {};
       }
     }

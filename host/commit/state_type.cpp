@@ -165,7 +165,8 @@ class FirstError : public pb::DescriptorPool::ErrorCollector {
 
 }  // namespace
 
-v1::Schema make_schema(const pb::Descriptor& type, std::uint32_t state_version) {
+v1::Schema make_schema(const pb::Descriptor& type, std::uint32_t state_version,
+                       std::uint32_t readable_by) {
   Reach reach;
   reach.add(type);
   pb::FileDescriptorSet set;
@@ -179,6 +180,10 @@ v1::Schema make_schema(const pb::Descriptor& type, std::uint32_t state_version) 
   std::string hashed = schema.type();
   hashed.push_back('\0');
   append_le(hashed, state_version);
+  if (readable_by != 0 && readable_by != state_version) {
+    schema.set_readable_by(readable_by);
+    append_le(hashed, readable_by);
+  }
   hashed += schema.file_descriptor_set();
   XXH128_canonical_t digest;
   XXH128_canonicalFromHash(&digest, XXH3_128bits(hashed.data(), hashed.size()));

@@ -17,7 +17,9 @@ namespace weir::host {
 /// The "schemas" row of a State type: only the files, messages and enums that the type reaches,
 /// without comments and options that do not change its bytes or its JSON. So an edit elsewhere in
 /// the same .proto file makes no new schema.
-v1::Schema make_schema(const google::protobuf::Descriptor& type, std::uint32_t state_version);
+/// `readable_by`: 0 is `state_version` itself.
+v1::Schema make_schema(const google::protobuf::Descriptor& type, std::uint32_t state_version,
+                       std::uint32_t readable_by = 0);
 
 /// A stored schema, brought to life in a descriptor pool of its own. Any thread, one at a time.
 class StateType {

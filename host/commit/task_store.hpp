@@ -68,7 +68,8 @@ struct ResolverSchema {
   std::string plugin_version;
   const google::protobuf::Descriptor* state = nullptr;  ///< null: stateless
   std::uint32_t state_version = 0;
-  bool timers = false;  ///< it has a handler for them
+  std::uint32_t state_readable_by = 0;  ///< the oldest version whose code reads it; 0: its own
+  bool timers = false;                  ///< it has a handler for them
 };
 
 /// The durable half of one task: one LMDB environment with States, timers, offsets, outbox, commit

@@ -1,5 +1,6 @@
 #include "resolve/instance.hpp"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -117,8 +118,8 @@ Result<weir_state*> ResolverInstance::load(std::string_view key, const std::stri
   call_.abi.key = to_abi(key);
   weir_state* state = nullptr;
   const weir_status status =
-      slots_->state_load(instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes), state_version,
-                         &state, &call_.abi);
+      slots_->state_load(instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes),
+                         std::min(state_version, manifest_->state_version), &state, &call_.abi);
   if (status != WEIR_OK || state == nullptr) {
     return host::error(Errc::corrupt,
                        "resolver {} cannot load the State of key \"{}\" ({}): {}; look at it with "

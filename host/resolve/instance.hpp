@@ -74,7 +74,8 @@ class ResolverInstance {
 
   Call& call() { return call_; }
 
-  /// `bytes` null: the initial State. Errc::corrupt: the plugin cannot read its own State.
+  /// `bytes` null: the initial State. A later `state_version` than the plugin's is one that says it
+  /// is readable by it. Errc::corrupt: the plugin cannot read its own State.
   Result<weir_state*> load(std::string_view key, const std::string_view* bytes,
                            std::uint32_t state_version);
 

@@ -112,7 +112,7 @@ class Parser {
     advance();
     if (starts_with("message")) WEIR_CHECK(parse_type("message", resolver.message_type));
     if (starts_with("state")) {
-      WEIR_CHECK(parse_words("state", 2));
+      WEIR_CHECK(parse_words("state", 2, 3));
       if (!is_type(words_[1])) return bad_word("state", "a message type", words_[1]);
       const auto version = to_canonical_number<std::uint32_t>(words_[2]);
       if (!version || *version < 1 || *version > 65535) {
@@ -120,6 +120,15 @@ class Parser {
       }
       resolver.state_type = words_[1];
       resolver.state_version = *version;
+      resolver.state_readable_by = *version;
+      if (words_.size() > 3) {
+        const auto reader = to_canonical_number<std::uint32_t>(words_[3]);
+        if (!reader || *reader < 1 || *reader > *version) {
+          return bad_word("state", "the oldest State version that reads it, 1 to its own",
+                          words_[3]);
+        }
+        resolver.state_readable_by = *reader;
+      }
       advance();
     }
     if (starts_with("settings")) WEIR_CHECK(parse_type("settings", resolver.settings_type));
@@ -166,6 +175,9 @@ class Parser {
 
   /// The line is `keyword` and `count` more words: they are in words_ afterwards.
   Result<void> parse_words(std::string_view keyword, std::size_t count) {
+    return parse_words(keyword, count, count);
+  }
+  Result<void> parse_words(std::string_view keyword, std::size_t count, std::size_t count_max) {
     if (!starts_with(keyword)) return unexpected(keyword);
     words_.clear();
     std::string_view rest = line_;
@@ -175,9 +187,10 @@ class Parser {
       if (space == std::string_view::npos) break;
       rest.remove_prefix(space + 1);
     }
-    if (words_.size() != count + 1) {
-      return wrong(fmt::format("expected \"{}\" and {} parted by single spaces", keyword,
-                               counted(count, "word")));
+    if (words_.size() < count + 1 || words_.size() > count_max + 1) {
+      const std::string or_more = count_max > count ? fmt::format(" or {}", count_max) : "";
+      return wrong(fmt::format("expected \"{}\" and {}{} parted by single spaces", keyword,
+                               counted(count, "word"), or_more));
     }
     return {};
   }

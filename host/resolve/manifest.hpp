@@ -20,8 +20,9 @@ struct Manifest {
     std::string message_type;  ///< empty: takes record bytes
     std::string state_type;    ///< empty: stateless
     std::uint32_t state_version = 0;
-    std::string settings_type;  ///< empty: takes none
-    bool timers = false;        ///< it has a slot notify
+    std::uint32_t state_readable_by = 0;  ///< the oldest State version whose code reads these
+    std::string settings_type;            ///< empty: takes none
+    bool timers = false;                  ///< it has a slot notify
     std::vector<Feature> features;
   };
   std::uint32_t abi_major = 0;

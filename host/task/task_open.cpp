@@ -121,7 +121,7 @@ Result<void> Task::open_resolvers() {
     schemas.push_back(ResolverSchema{
         resolver.name, resolver.renamed_from, resolver.use, resolver.plugin->manifest().version,
         manifest.state_type.empty() ? nullptr : resolver.plugin->message(manifest.state_type),
-        manifest.state_version, manifest.timers});
+        manifest.state_version, manifest.state_readable_by, manifest.timers});
   }
   const v1::Head here = next_head();
   const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());

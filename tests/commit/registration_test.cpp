@@ -216,6 +216,20 @@ TEST_CASE("registration: an older State version is refused") {
   good(runs.run({resolver("x", &a_proto, 3)}));
 }
 
+TEST_CASE("registration: State that older code reads survives a rollback") {
+  Runs runs;
+  good(runs.run({resolver("x", &a_proto, 1)}));
+  ResolverSchema readable = resolver("x", &a_proto, 3);
+  readable.state_readable_by = 2;
+  good(runs.run({readable}));
+
+  contains(runs.refusal({resolver("x", &a_proto, 1)}), "use a plugin with version 2 or later");
+  good(runs.run({resolver("x", &a_proto, 2)}));
+  good(runs.run({readable}));
+  good(runs.run({resolver("x", &a_proto, 3)}));
+  contains(runs.refusal({resolver("x", &a_proto, 2)}), "use a plugin with version 3 or later");
+}
+
 TEST_CASE("registration: another State type under the same name is refused") {
   Runs runs;
   good(runs.run({resolver("x", &a_proto)}));

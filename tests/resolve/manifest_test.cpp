@@ -82,6 +82,9 @@ TEST_CASE("manifest: each fault names its line and what was expected and found")
       {replaced("weir.Visit", "weir.Visit."), "\"message\" needs a message type"},
       {replaced("Ips 3", "Ips 0"), "a State version from 1 to 65535, not \"0\""},
       {replaced("Ips 3", "Ips 65536"), "a State version from 1 to 65535"},
+      {replaced("Ips 3", "Ips 3 4"), "the oldest State version that reads it, 1 to its own"},
+      {replaced("Ips 3", "Ips 3 0"), "the oldest State version that reads it, 1 to its own"},
+      {replaced("Ips 3", "Ips 3 2 1"), "\"state\" and 2 words or 3 parted by single spaces"},
       {replaced("settings Settings\n", "settings Settings\nmessage M\n"),
        "manifest line 10: expected the next \"resolver\" or the end"},
       {replaced("timers arrival", "timers event"),
@@ -98,6 +101,11 @@ TEST_CASE("manifest: each fault names its line and what was expected and found")
     CHECK(manifest.error().code == Errc::invalid);
     CHECK(manifest.error().message.find(one.message) != std::string::npos);
   }
+}
+
+TEST_CASE("manifest: a State says the oldest version whose code reads it") {
+  CHECK(parse_manifest(good)->find("count_ips")->state_readable_by == 3);
+  CHECK(parse_manifest(replaced("Ips 3", "Ips 3 2"))->find("count_ips")->state_readable_by == 2);
 }
 
 TEST_CASE("manifest: a manifest without a resolver is refused") {

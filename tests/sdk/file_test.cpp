@@ -19,7 +19,7 @@ TEST_CASE("the manifest says what the signatures and words say") {
   REQUIRE(manifest.has_value());
   const std::string expected =
       "weir.manifest/1\n"
-      "abi 0.2\n"
+      "abi 0.3\n"
       "sdk " WEIR_SDK_VERSION
       "\n"
       "protobuf " +
@@ -76,7 +76,7 @@ TEST_CASE("the manifest says what the signatures and words say") {
       "timers arrival\n"
       "resolver migrated\n"
       "message kitchen.Item\n"
-      "state kitchen.Tally 3\n"
+      "state kitchen.Tally 3 2\n"
       "feature features kitchen.Count\n"
       "resolver lambda\n"
       "message kitchen.Item\n"

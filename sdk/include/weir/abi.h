@@ -45,7 +45,7 @@
 #include <stdint.h>
 
 #define WEIR_ABI_MAJOR 0
-#define WEIR_ABI_MINOR 2        /* 0.2: timers */
+#define WEIR_ABI_MINOR 3        /* 0.2: timers; 0.3: States that older code reads */
 #define WEIR_ABI_MINOR_OLDEST 1 /* the oldest one that a host of this header still loads */
 
 #ifdef __cplusplus
@@ -231,7 +231,8 @@ typedef struct weir_resolver {
   void (*batch_free)(weir_instance* instance, weir_batch* batch) WEIR_NOEXCEPT;
 
   /* The live State of call->key. `bytes` absent: a key that has no State, make the initial one.
-   * `state_version`: the manifest's state version of the code that wrote the bytes. A status other
+   * `state_version`: the manifest's state version of the code that wrote the bytes; the plugin's own
+   * for those of later code that says this one can read them ("readable-by"). A status other
    * than WEIR_OK means that the bytes are not a State: the task halts. NULL: stateless. [task] */
   weir_status (*state_load)(weir_instance* instance, weir_bytes bytes, uint32_t state_version,
                             weir_state** state, weir_call* call) WEIR_NOEXCEPT;
@@ -298,7 +299,7 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  *   plugin    = "plugin" SP name SP version NL
  *   resolver  = "resolver" SP name NL [message] [state] [settings] [timers] feature*
  *   message   = "message" SP type NL               ; absent: takes the record's bytes
- *   state     = "state" SP type SP state-version NL ; absent: stateless
+ *   state     = "state" SP type SP state-version [SP readable-by] NL ; absent: stateless
  *   settings  = "settings" SP type NL              ; absent: takes none
  *   timers    = "timers" SP clock NL               ; since 0.2, only after "state": has notify()
  *   clock     = "arrival"
@@ -309,11 +310,13 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  *   type      = a message of the schemas section: its full Protobuf name, or the name of its
  *               generated C++ class with "." for "::" ("pkg.Outer_Inner" for pkg.Outer.Inner)
  *   state-version = decimal, 1 .. 65535
+ *   readable-by   = state-version          ; since 0.3: the oldest one whose code reads these
+ *                                          ; States; absent: only code of state-version or later
  *
  * WEIR_SCHEMAS_SECTION holds one serialized FileDescriptorSet with every type named above and
  * everything they import. weir_add_plugin() writes it from the .proto files.
  *
- * In C: WEIR_MANIFEST("weir.manifest/1\nabi 0.2\n...");
+ * In C: WEIR_MANIFEST("weir.manifest/1\nabi 0.3\n...");
  */
 #define WEIR_RETAIN
 #ifdef __has_attribute

@@ -88,6 +88,7 @@ struct BrokenResolver {
   }
   constexpr auto outputs(auto...) const { return *this; }
   constexpr auto state_version(int) const { return *this; }
+  constexpr auto readable_by(int) const { return *this; }
 };
 
 /// The names of a resolver's outputs, as the author wrote them.
@@ -117,6 +118,7 @@ class Resolver {
       Resolver<Function, Words..., Added> next;
       next.name = name;
       next.version = version;
+      next.reader_version = reader_version;
       next.output_names = output_names;
       return next;
     } else {
@@ -298,6 +300,15 @@ class Resolver {
     return next;
   }
 
+  /// `.readable_by(1)`: code of State version 1 or later reads what this code writes, so that a
+  /// rollback keeps it. Such code sees it as a State of its own version, and keeps fields that it
+  /// does not know. Without this word no code of an older version gets to see a State of this one.
+  constexpr auto readable_by(int version_of_reader) const {
+    Resolver next = *this;
+    next.reader_version = version_of_reader;
+    return next;
+  }
+
   // Read by WEIR_PLUGIN.
   using Types = Signature;
   using Handler = typename detail::HandlerOf<
@@ -310,7 +321,8 @@ class Resolver {
   static constexpr bool has = said<w>;
 
   const char* name = "";
-  int version = 0;  ///< 0: not said
+  int version = 0;         ///< 0: not said
+  int reader_version = 0;  ///< 0: not said
   detail::OutputNames output_names{};
 };
 

@@ -200,7 +200,7 @@ WEIR_PLUGIN(
     weir::resolver<timed>("timed").on_notify<timed_out>().outputs("counts", "more", "inners",
                                                                   "tallies"),
     weir::resolver<effects_only>("quiet").on_notify<only_a_state>(),
-    weir::resolver<migrated>("migrated").migrate<add_thousands>().state_version(3),
+    weir::resolver<migrated>("migrated").migrate<add_thousands>().state_version(3).readable_by(2),
     weir::resolver<[](const Item&) noexcept { return Count(); }>("lambda")
         .key<[](const Item& item) { return item.user() + "!"; }>());
 

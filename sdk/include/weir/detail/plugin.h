@@ -119,6 +119,10 @@ class Plugin {
     static_assert(!R::template has<Word::migrate> || version >= 2,
                   "weir: .migrate<>() needs .state_version(n) with n above 1: the version that it "
                   "migrates to");
+    constexpr int reader = resolver<I>().reader_version;
+    static_assert(reader == 0 || (reader >= 1 && reader < (version == 0 ? 1 : version)),
+                  "weir: .readable_by() takes a State version below the resolver's own "
+                  ".state_version()");
     return good_name && !names.too_many && named && enough && names_differ && good_names;
   }
 
@@ -180,6 +184,10 @@ class Plugin {
       put_type_name<typename Signature::State>(put);
       put(' ');
       put_number(put, static_cast<std::uint64_t>(state_version_of<I>));
+      if constexpr (resolver<I>().reader_version != 0) {
+        put(' ');
+        put_number(put, static_cast<std::uint64_t>(resolver<I>().reader_version));
+      }
       put('\n');
     }
     if constexpr (Signature::has_settings) {
