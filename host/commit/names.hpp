@@ -9,10 +9,12 @@
 
 namespace weir::host {
 
-/// The environment's format as a whole; host/docs/record-format.md describes both.
-inline constexpr std::uint32_t environment_format = 2;
-/// What it stays at until a resolver has timers, so that an older host can go on with it.
-inline constexpr std::uint32_t environment_format_without_timers = 1;
+/// The environment's format as a whole; host/docs/record-format.md describes them. It stays at the
+/// lowest that says what is in it, so that an older host can go on with it.
+inline constexpr std::uint32_t environment_format_at_first = 1;
+inline constexpr std::uint32_t environment_format_with_timers = 2;
+inline constexpr std::uint32_t environment_format_with_parked = 3;
+inline constexpr std::uint32_t environment_format = environment_format_with_parked;
 
 /// Names of databases and fixed keys in a task's environment.
 namespace names {
@@ -23,6 +25,8 @@ inline constexpr const char* schemas = "schemas";
 inline constexpr const char* outbox = "outbox";
 inline constexpr const char* timers = "timers";
 inline constexpr const char* due = "due";
+inline constexpr const char* parked = "parked";
+inline constexpr const char* parked_records = "parked_records";
 
 inline constexpr const char* environment = "environment";
 inline constexpr const char* head = "head";
@@ -46,6 +50,10 @@ inline std::optional<std::uint32_t> schema_id(std::string_view key) {
 inline void append_be(std::string& to, std::uint32_t number) {
   for (int shift = 24; shift >= 0; shift -= 8) to.push_back(static_cast<char>(number >> shift));
 }
+inline void append_be(std::string& to, std::uint64_t number) {
+  append_be(to, static_cast<std::uint32_t>(number >> 32));
+  append_be(to, static_cast<std::uint32_t>(number));
+}
 inline std::string outbox_key(std::uint32_t index) {
   std::string key;
   append_be(key, index);
@@ -67,9 +75,24 @@ inline constexpr std::size_t due_key_head_bytes = 12;
 inline std::string due_key(std::uint32_t resolver, std::int64_t at_ms, std::string_view key) {
   const std::uint64_t ordered = static_cast<std::uint64_t>(at_ms) ^ (std::uint64_t{1} << 63);
   std::string out = timer_prefix(resolver);
-  append_be(out, static_cast<std::uint32_t>(ordered >> 32));
-  append_be(out, static_cast<std::uint32_t>(ordered));
+  append_be(out, ordered);
   return out.append(key);
+}
+
+inline std::string parked_key(std::uint64_t number) {
+  std::string key;
+  append_be(key, number);
+  return key;
+}
+inline std::uint64_t parked_number(std::string_view parked_key) {
+  std::uint64_t number = 0;
+  for (const char byte : parked_key) number = number << 8 | static_cast<unsigned char>(byte);
+  return number;
+}
+inline std::string parked_record_key(std::uint64_t number, std::uint64_t sequence) {
+  std::string key = parked_key(number);
+  append_be(key, sequence);
+  return key;
 }
 
 }  // namespace names

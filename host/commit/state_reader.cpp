@@ -13,6 +13,7 @@
 #include "base/limits.hpp"
 #include "commit/app_file.hpp"
 #include "commit/names.hpp"
+#include "commit/parked_rows.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
 #include "commit/state_directory.hpp"
@@ -91,12 +92,8 @@ class TaskReader {
       if (code != 0) return out->rows_->failed(code);
     }
     WEIR_CHECK(out->check_identity(raw, meta));
-    TimerRows timers(*out->rows_);
-    if (const int code = timers.open(raw, 0); code == 0) {
-      out->timers_ = timers;
-    } else if (code != MDB_NOTFOUND) {  // made by a host that knew no timers
-      return out->rows_->failed(code);
-    }
+    WEIR_TRY(out->timers_, out->open_rows<TimerRows>(raw));
+    WEIR_TRY(out->parked_, out->open_rows<ParkedRows>(raw));
     // A handle that a read transaction opened lives on only if the transaction is committed.
     if (const int code = txn.commit(); code != 0) return out->rows_->failed(code);
     return out;
@@ -158,6 +155,23 @@ class TaskReader {
     return next;
   }
 
+  Result<std::vector<v1::ParkedKey>> parked() {
+    WEIR_TRY(const NoHost held, guard());
+    std::vector<v1::ParkedKey> out;
+    std::vector<StoredParkedKey> page;
+    do {
+      const std::uint64_t after = page.empty() ? 0 : page.back().number;
+      page.clear();
+      WEIR_TRY(MDB_txn * raw, environment_->begin_read());
+      const Transaction txn(raw);
+      if (parked_) {
+        WEIR_TRY(page, parked_->keys(raw, after, page_entries_max));
+      }
+      for (const StoredParkedKey& one : page) out.push_back(one.key);
+    } while (page.size() == page_entries_max);
+    return out;
+  }
+
   Result<const StateType*> type(std::uint32_t id) {
     if (const auto found = types_.find(id); found != types_.end()) return found->second.get();
     WEIR_TRY(const NoHost held, guard());
@@ -171,6 +185,16 @@ class TaskReader {
  private:
   TaskReader(std::filesystem::path state_directory, std::string task)
       : state_directory_(std::move(state_directory)), task_(std::move(task)) {}
+
+  /// Absent: the task was made by a host that knew none.
+  template <typename T>
+  Result<std::optional<T>> open_rows(MDB_txn* txn) {
+    T rows(*rows_);
+    const int code = rows.open(txn, 0);
+    if (code == MDB_NOTFOUND) return std::optional<T>();
+    if (code != 0) return rows_->failed(code);
+    return std::optional<T>(rows);
+  }
 
   Result<NoHost> guard() const {
     if (locking_) return NoHost();
@@ -254,8 +278,9 @@ class TaskReader {
   std::string task_;
   bool locking_ = true;
   std::unique_ptr<Environment> environment_;
-  std::optional<Rows> rows_;         // of the environment
-  std::optional<TimerRows> timers_;  // of the environment
+  std::optional<Rows> rows_;          // of the environment
+  std::optional<TimerRows> timers_;   // of the environment
+  std::optional<ParkedRows> parked_;  // of the environment
   MDB_dbi resolvers_ = 0;
   MDB_dbi schemas_ = 0;
   std::map<std::uint32_t, MDB_dbi> states_;
@@ -349,6 +374,16 @@ const std::string& StateReader::app() const { return impl_->app; }
 
 Result<std::vector<StateReader::ResolverInfo>> StateReader::resolvers() {
   return impl_->resolvers();
+}
+
+Result<std::vector<StateReader::Parked>> StateReader::parked() {
+  WEIR_CHECK(impl_->find_tasks());
+  std::vector<Parked> out;
+  for (const auto& [name, task] : impl_->tasks) {
+    WEIR_TRY(const auto keys, task->parked());
+    for (const v1::ParkedKey& key : keys) out.push_back({name, key});
+  }
+  return out;
 }
 
 Result<std::vector<Entry>> StateReader::get(std::string_view resolver, std::string_view key) {

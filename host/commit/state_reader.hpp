@@ -40,6 +40,11 @@ class StateReader {
     std::optional<std::int64_t> timer_ms;  ///< what the key's timer is set to; absent: none
   };
 
+  struct Parked {
+    std::string task;
+    v1::ParkedKey key;
+  };
+
   /// Errc::not_found: no state directory, or no State in it yet.
   static Result<std::unique_ptr<StateReader>> open(const std::filesystem::path& state_directory);
   ~StateReader();
@@ -56,6 +61,9 @@ class StateReader {
   /// to_json().
   Result<void> list(std::string_view resolver, std::string_view prefix,
                     const std::function<bool(const Entry&)>& visit);
+
+  /// Every key that waits, by task and by when it began to. Each page of 256 is consistent.
+  Result<std::vector<Parked>> parked();
 
   /// One line of proto3 JSON through the descriptors the State was written with: lowerCamelCase
   /// names, enums by name, 64-bit integers as strings, bytes in base64, map entries sorted by key,

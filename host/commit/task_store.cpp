@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <limits>
 #include <utility>
 
 #include "base/assert.hpp"
@@ -13,6 +14,7 @@
 #include "commit/catalog.hpp"
 #include "commit/files.hpp"
 #include "commit/names.hpp"
+#include "commit/parked_rows.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
 #include "commit/timer_rows.hpp"
@@ -51,8 +53,9 @@ struct TaskStore::Impl {
 
   Options options;
   std::unique_ptr<Environment> environment;
-  std::optional<Rows> rows;         // of the environment
-  std::optional<TimerRows> timers;  // of the environment
+  std::optional<Rows> rows;          // of the environment
+  std::optional<TimerRows> timers;   // of the environment
+  std::optional<ParkedRows> parked;  // of the environment
   MDB_dbi meta = 0;
   MDB_dbi resolvers = 0;
   MDB_dbi schemas = 0;
@@ -89,6 +92,8 @@ struct TaskStore::Impl {
   int put_states(MDB_txn* txn, std::span<const StateChange> changes);
   Result<void> check_timers(MDB_txn* txn, std::span<const ResolverSchema> registered,
                             std::span<const ResolverId> ids);
+  int raise_format(MDB_txn* txn, std::uint32_t format) const;
+  int put_parked(MDB_txn* txn, std::span<const ParkedChange> changes) const;
   Result<MDB_txn*> reader() const;
   int put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces);
   Result<void> check_head(MDB_txn* txn) const;
@@ -109,6 +114,7 @@ Result<void> TaskStore::Impl::open() {
   if (options.sync) WEIR_CHECK(sync_directory(options.directory));
   rows.emplace(*environment, options.task);
   timers.emplace(*rows);
+  parked.emplace(*rows);
 
   MDB_txn* raw = nullptr;
   if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) {
@@ -145,9 +151,9 @@ Result<void> TaskStore::Impl::open_databases(MDB_txn* txn) {
       return environment->error(code, "opening " + where());
     }
   }
-  if (const int code = timers->open(txn, MDB_CREATE); code != 0) {
-    return environment->error(code, "opening " + where());
-  }
+  int code = timers->open(txn, MDB_CREATE);
+  if (code == 0) code = parked->open(txn, MDB_CREATE);
+  if (code != 0) return environment->error(code, "opening " + where());
   MDB_stat stat{};
   mdb_stat(txn, outbox, &stat);
   outbox_rows = stat.ms_entries;
@@ -161,7 +167,7 @@ Result<void> TaskStore::Impl::read_identity(MDB_txn* txn) {
     MDB_stat stat{};
     mdb_stat(txn, meta, &stat);
     if (stat.ms_entries != 0) return rows->corrupt("the row environment", "is missing");
-    identity.set_format(environment_format_without_timers);
+    identity.set_format(environment_format_at_first);
     identity.set_app(options.app);
     identity.set_task(options.task);
     WEIR_TRY(const std::uint64_t lineage, draw_lineage());
@@ -262,6 +268,12 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
     if (code != 0) return impl.environment->error(code, doing);
   }
   WEIR_CHECK(impl.check_timers(raw, resolvers, registration.ids));
+  for (const ResolverSchema& resolver : resolvers) {
+    const std::string& from = resolver.renamed_from;
+    if (from == resolver.name || !before.resolvers.contains(from)) continue;
+    WEIR_TRY(const int code, impl.parked->rename(raw, from, resolver.name));
+    if (code != 0) return impl.environment->error(code, doing);
+  }
   // Writes nothing when nothing changed.
   if (const int code = txn.commit(); code != 0) return impl.environment->error(code, doing);
   impl.states = std::move(states);
@@ -288,14 +300,25 @@ Result<void> TaskStore::Impl::check_timers(MDB_txn* txn, std::span<const Resolve
         registered[i].plugin_version);
   }
   if (!refusal.empty()) return error(Errc::refused, "{}: {}", where(), refusal);
-  if (!any || identity.format() >= environment_format) return {};
-  // From here on a host that knows no timers would lose them.
-  v1::Environment with_timers = identity;
-  with_timers.set_format(environment_format);
-  if (const int code = Rows::put(txn, meta, names::environment, with_timers); code != 0) {
+  if (!any) return {};
+  if (const int code = raise_format(txn, environment_format_with_timers); code != 0) {
     return environment->error(code, where() + ": registering resolvers");
   }
   return {};
+}
+
+// From here on a host that does not know the format would lose something.
+int TaskStore::Impl::raise_format(MDB_txn* txn, std::uint32_t format) const {
+  v1::Environment stored = identity;
+  MDB_val key = to_val(names::environment);
+  MDB_val value{};
+  if (const int code = mdb_get(txn, meta, &key, &value); code != 0) return code;
+  if (!rows->parse(names::environment, to_view(value), &stored, "the row environment")) {
+    return MDB_CORRUPTED;
+  }
+  if (stored.format() >= format) return 0;
+  stored.set_format(format);
+  return Rows::put(txn, meta, names::environment, stored);
 }
 
 Result<MDB_txn*> TaskStore::Impl::reader() const {
@@ -317,6 +340,18 @@ Result<std::vector<KeyTimer>> TaskStore::next_timers(ResolverId resolver, const 
 Result<std::uint64_t> TaskStore::timer_count(ResolverId resolver) {
   WEIR_TRY(MDB_txn * txn, impl_->reader());
   return impl_->timers->count(txn, resolver);
+}
+
+Result<std::vector<StoredParkedKey>> TaskStore::parked_keys() {
+  WEIR_TRY(MDB_txn * txn, impl_->reader());
+  return impl_->parked->keys(txn, 0, std::numeric_limits<std::size_t>::max());
+}
+
+Result<std::vector<v1::ParkedRecord>> TaskStore::parked_records(const StoredParkedKey& key,
+                                                                std::uint64_t sequence,
+                                                                ParkedLimit limit) {
+  WEIR_TRY(MDB_txn * txn, impl_->reader());
+  return impl_->parked->records(txn, key, sequence, limit);
 }
 
 Result<std::optional<StoredState>> TaskStore::get(ResolverId resolver, std::string_view key) {
@@ -419,6 +454,12 @@ int TaskStore::Impl::put_states(MDB_txn* txn, std::span<const StateChange> chang
   return 0;
 }
 
+int TaskStore::Impl::put_parked(MDB_txn* txn, std::span<const ParkedChange> changes) const {
+  if (changes.empty()) return 0;
+  if (const int code = raise_format(txn, environment_format_with_parked); code != 0) return code;
+  return parked->put(txn, changes);
+}
+
 int TaskStore::Impl::put_outbox(MDB_txn* txn, std::span<const std::string_view> pieces) {
   if (outbox_rows != 0) {
     if (const int code = mdb_drop(txn, outbox, 0); code != 0) return code;
@@ -483,7 +524,8 @@ Result<int> TaskStore::Impl::drop(MDB_txn* txn) const {
   for (const MDB_dbi dbi : {resolvers, schemas}) {
     if (const int code = mdb_drop(txn, dbi, 0); code != 0) return code;
   }
-  return timers->drop(txn);
+  if (const int code = timers->drop(txn); code != 0) return code;
+  return parked->drop(txn);
 }
 
 int TaskStore::Impl::write_rows(MDB_txn* txn, const CommitRequest& request) {
@@ -492,6 +534,8 @@ int TaskStore::Impl::write_rows(MDB_txn* txn, const CommitRequest& request) {
   step("states_put");
   if (const int code = timers->put(txn, request.timers); code != 0) return code;
   step("timers_put");
+  if (const int code = put_parked(txn, request.parked); code != 0) return code;
+  step("parked_put");
   if (const int code = put_outbox(txn, request.outbox); code != 0) return code;
   step("outbox_put");
   if (const int code = Rows::put(txn, meta, names::head, request.head); code != 0) return code;
@@ -541,6 +585,9 @@ Result<TaskStore::Contents> TaskStore::contents() {
     out.states += stat.ms_entries;
     WEIR_TRY(const std::uint64_t timers, impl.timers->count(raw, resolver));
     out.timers += timers;
+  }
+  if (const int code = impl.parked->count(raw, out.parked); code != 0) {
+    return impl.environment->error(code, "reading " + impl.where());
   }
   return out;
 }

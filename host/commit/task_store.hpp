@@ -44,6 +44,27 @@ struct StoredTimerChange {
   std::optional<Timer> timer;
 };
 
+/// A key that waits, with the number that its records are found by; never 0.
+struct StoredParkedKey {
+  std::uint64_t number = 0;
+  v1::ParkedKey key;
+};
+
+/// How many records of a parked key are wanted at a time.
+struct ParkedLimit {
+  std::size_t records = 256;
+  std::size_t bytes = std::size_t{4} << 20;  ///< soft: one bigger record comes alone
+};
+
+/// What becomes of one parked key. Valid for the call it is passed to.
+struct ParkedChange {
+  std::uint64_t number = 0;
+  const v1::ParkedKey* key = nullptr;  ///< null: nothing of it waits any more
+  /// Behind its stored records, and so to below `key->next()`; each a serialized v1::ParkedRecord.
+  std::uint64_t appended_from = 0;
+  std::span<const std::string> appended = {};
+};
+
 /// The step that makes everything since the last commit durable, or nothing of it.
 struct CommitRequest {
   /// Head of the new commit, complete.
@@ -55,7 +76,9 @@ struct CommitRequest {
   std::span<const std::string_view> outbox;
   /// Sorted by (resolver, key), each at most once.
   std::span<const StoredTimerChange> timers = {};
-  /// First deletes every State, timer, resolver and schema of the task. Before
+  /// Each number at most once. Stored records of a key that are before its new `first` go.
+  std::span<const ParkedChange> parked = {};
+  /// First deletes every State, timer, parked record, resolver and schema of the task. Before
   /// register_resolvers().
   bool drop = false;
 };
@@ -86,7 +109,7 @@ class TaskStore {
     std::uint64_t map_bytes = std::uint64_t{64} << 30;
     bool sync = true;  ///< false: for tests and the TestDriver, where the process is the only fault
     /// For tests that kill: called inside commit() with "begun", "states_put", "timers_put",
-    /// "outbox_put", "head_put" and "committed" as each is reached.
+    /// "parked_put", "outbox_put", "head_put" and "committed" as each is reached.
     std::function<void(std::string_view step)> at_step;
   };
 
@@ -129,6 +152,13 @@ class TaskStore {
   /// How many committed timers the resolver has. Walks over them.
   Result<std::uint64_t> timer_count(ResolverId resolver);
 
+  /// Every key that waits, of all resolvers, in the order of their numbers.
+  Result<std::vector<StoredParkedKey>> parked_keys();
+
+  /// The records of a key that waits, from `sequence` on: at least one.
+  Result<std::vector<v1::ParkedRecord>> parked_records(const StoredParkedKey& key,
+                                                       std::uint64_t sequence, ParkedLimit limit);
+
   /// All of `request`, durable when this returns, or nothing.
   /// Errc::full: the map or the disk has no room; the message says which and what to do. The store
   /// stays usable: a later commit() after room was made succeeds. (A larger map needs a new
@@ -141,6 +171,7 @@ class TaskStore {
   struct Contents {
     std::uint64_t states = 0;
     std::uint64_t timers = 0;
+    std::uint64_t parked = 0;  ///< records
   };
   Result<Contents> contents();
 
