@@ -28,6 +28,8 @@ class Admin {
     bool allow_remote = false;
     std::int64_t stuck_after_ms = 60'000;
     std::filesystem::path state;  ///< the state directory
+    std::int64_t pid = 0;         ///< of the process that an operator stops
+    std::uint64_t restarts = 0;   ///< worker processes before this one
   };
   /// What it is about; everything outlives it.
   struct Ports {
@@ -45,7 +47,6 @@ class Admin {
 
  private:
   Admin(Options options, Ports ports);
-  HttpAnswer answer(std::string_view path) const;
   Moment now() const;
 
   Options options_;
@@ -54,6 +55,10 @@ class Admin {
   LogWatch watch_;
   std::unique_ptr<Server> server_;
 };
+
+/// Says in the state directory where its host answers, and that it does not any more.
+Result<void> write_admin_address(const std::filesystem::path& state, const ListenAddress& address);
+void remove_admin_address(const std::filesystem::path& state);
 
 /// Where the host of a state directory answers. Absent: none has said so, or it has stopped. That
 /// it is there does not mean that it still runs.

@@ -53,6 +53,7 @@ std::vector<std::string> unready_reasons(const Moment& moment) {
   if (moment.phase == HostView::Phase::opening) {
     return {"the host is opening its plugins and tasks"};
   }
+  if (moment.phase == HostView::Phase::down) return {moment.down_because};
   std::vector<std::string> reasons;
   if (moment.phase == HostView::Phase::stopping) reasons.emplace_back("the host is stopping");
   for (const TaskView& task : moment.tasks) {

@@ -18,6 +18,9 @@ struct Moment {
   std::int64_t started_ms = 0;      ///< on the steady clock
   std::int64_t stuck_after_ms = 0;  ///< a worker that has not turned for so long is stuck
   HostView::Phase phase = HostView::Phase::opening;
+  std::string down_because;    ///< in phase `down`: why no worker process lives
+  std::int64_t pid = 0;        ///< of the process that an operator stops
+  std::uint64_t restarts = 0;  ///< worker processes before this one
   HostIdentity identity;
   std::vector<TaskView> tasks;
   std::vector<WorkerView> workers;

@@ -46,7 +46,7 @@ class HostView {
  public:
   virtual ~HostView() = default;
 
-  enum class Phase { opening, running, stopping };
+  enum class Phase { opening, running, stopping, down };
   virtual Phase phase() = 0;
 
   // From `running` on.

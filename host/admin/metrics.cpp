@@ -21,6 +21,8 @@ void add_host(Exposition& out, const Moment& moment) {
             seconds(moment.steady_ms - moment.started_ms));
   out.gauge("weir_ready", "1 where /readyz answers 200, else 0", {},
             unready_reasons(moment).empty() ? 1 : 0);
+  out.counter("weir_worker_restarts_total", "Worker processes that had to be replaced", {},
+              to_double(moment.restarts));
   for (const HostIdentity::Plugin& plugin : host.plugins) {
     out.gauge("weir_plugin_info", "A plugin that is loaded, always 1",
               {{"plugin", plugin.name}, {"version", plugin.version}, {"sha256", plugin.sha256}}, 1);

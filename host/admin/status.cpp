@@ -20,6 +20,8 @@ std::string_view name_of(HostView::Phase phase) {
       return "running";
     case HostView::Phase::stopping:
       return "stopping";
+    case HostView::Phase::down:
+      return "down";
   }
   return "";
 }
@@ -107,6 +109,10 @@ ordered_json log_of(const Moment& moment) {
           {"asked_seconds_ago", seconds(moment.steady_ms - log.taken_ms)}};
 }
 
+ordered_json worker_pid(const Moment& moment) {
+  return moment.phase == HostView::Phase::down ? ordered_json() : ordered_json(getpid());
+}
+
 }  // namespace
 
 std::string status_json(const Moment& moment) {
@@ -121,7 +127,9 @@ std::string status_json(const Moment& moment) {
   const ordered_json out{{"app", moment.identity.app},
                          {"version", moment.identity.version},
                          {"abi", moment.identity.abi},
-                         {"pid", getpid()},
+                         {"pid", moment.pid},
+                         {"worker_pid", worker_pid(moment)},
+                         {"worker_restarts", moment.restarts},
                          {"uptime_seconds", seconds(moment.steady_ms - moment.started_ms)},
                          {"phase", name_of(moment.phase)},
                          {"ready", reasons.empty()},

@@ -154,7 +154,7 @@ Result<void> App::build() {
   std::vector<std::string> warnings;
   WEIR_TRY(directory_,
            StateDirectory::lock(options_.state.value_or(config_.resolve_path(app.state().path())),
-                                app.app(), warnings));
+                                app.app(), warnings, options_.named_pid));
   for (const std::string& warning : warnings) logger_.warn("commit", "{}", warning);
   WEIR_CHECK(check_reset());
 

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -45,6 +47,7 @@ class App {
     Log* log = nullptr;                          ///< in place of the YAML's; outlives the app
     bool own_threads = true;  ///< false: the caller turns the tasks (tasks()), publishing is inline
     bool sync = true;         ///< false: the process is the only fault that can happen
+    pid_t named_pid = 0;      ///< whom others are told to stop; 0: this process
     bool until_end = false;   ///< stop when everything is handled that is in the log at the start
     /// Called as soon as the state directory is locked and the log is open, before there are tasks.
     /// What it returns ends before everything that it was given. May be empty: without it the app

@@ -151,8 +151,13 @@ class CommandLine {
         ->type_name("LEVEL")
         ->default_val("info")
         ->check(one_of({"debug", "info", "warn", "error"}));
+    c.add_flag("--no-supervisor", run_.no_supervisor,
+               "one process: a crash of a plugin ends it, and somebody else starts it again");
     // For tests of recovery; not for people, so not in the help.
     c.add_option("--kill-at", run_.kill_at)->group("");
+    // How the supervisor starts its worker process.
+    c.add_option("--worker", run_.worker)->group("");
+    c.add_option("--restarts", run_.restarts)->group("");
   }
 
   void add_status() {

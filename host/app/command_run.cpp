@@ -4,6 +4,7 @@
 #include <cstdlib>
 #include <thread>
 
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -15,6 +16,8 @@
 #include "app/stop_signal.hpp"
 #include "base/counted.hpp"
 #include "config/config.hpp"
+#include "supervise/supervisor.hpp"
+#include "supervise/worker_page.hpp"
 
 namespace weir::host {
 namespace {
@@ -34,19 +37,62 @@ Logger::Format to_format(std::string_view format) {
   return Logger::format_for_stderr();
 }
 
-/// Listens where the YAML says.
+/// This process, as it stands to a supervisor.
+struct Place {
+  WorkerPage* page = nullptr;  ///< null: there is no supervisor
+  pid_t pid = 0;               ///< of the process that an operator stops
+  std::uint64_t restarts = 0;
+
+  void set_stage(WorkerPage::Stage stage) const {
+    if (page != nullptr) page->set_stage(stage);
+  }
+};
+
+/// Listens where the YAML says; where the worker process before this one did, if that had to
+/// choose.
 std::function<Result<std::shared_ptr<void>>(HostView&, Log&, const std::filesystem::path&)>
-admin_starter(const config::v1::Admin& admin, Clock& clock, Logger& logger) {
-  return [&](HostView& view, Log& log,
+admin_starter(const config::v1::App& app, const Place& place, Clock& clock, Logger& logger) {
+  return [&app, place, &clock, &logger](
+             HostView& view, Log& log,
              const std::filesystem::path& state) -> Result<std::shared_ptr<void>> {
-    WEIR_TRY(ListenAddress listen, parse_listen_address(admin.listen()));
+    const config::v1::Admin& admin = app.admin();
+    WEIR_TRY(const ListenAddress listen, parse_listen_address(admin.listen()));
     if (listen.kind == ListenAddress::Kind::off) return std::shared_ptr<void>();
-    WEIR_TRY(auto started, Admin::start({.listen = std::move(listen),
-                                         .allow_remote = admin.allow_remote(),
-                                         .stuck_after_ms = admin.stuck_after(),
-                                         .state = state},
-                                        {view, log, clock, logger}));
-    return std::shared_ptr<void>(std::move(started));
+    Admin::Options options{.listen = listen,
+                           .allow_remote = admin.allow_remote(),
+                           .stuck_after_ms = admin.stuck_after(),
+                           .state = state,
+                           .pid = place.pid,
+                           .restarts = place.restarts};
+    const bool chosen = listen.kind == ListenAddress::Kind::tcp && listen.port == 0;
+    if (chosen && place.restarts > 0) {
+      if (auto before = parse_listen_address(place.page->answers().listen)) {
+        options.listen = *std::move(before);
+      }
+    }
+    auto started = Admin::start(options, {view, log, clock, logger});
+    if (!started && chosen) {
+      options.listen = listen;
+      started = Admin::start(options, {view, log, clock, logger});
+    }
+    if (!started) return std::move(started).error();
+    if (place.page != nullptr) {
+      place.page->set_answers({.app = app.app(),
+                               .state = std::filesystem::absolute(state).string(),
+                               .listen = (*started)->address().text(),
+                               .allow_remote = admin.allow_remote()});
+    }
+    return std::shared_ptr<void>(*std::move(started));
+  };
+}
+
+/// What tests and the supervisor do at named steps of the path; empty: nothing.
+std::function<void(std::string_view)> at_steps(const std::string& kill_at, const Place& place) {
+  auto kill = killer(kill_at);
+  if (place.page == nullptr) return kill;
+  return [kill, page = place.page](std::string_view step) {
+    if (kill) kill(step);
+    if (step == "commit") page->count_commit();
   };
 }
 
@@ -106,11 +152,12 @@ bool wait_for_end(App& app, StopSignal& stop, Clock& clock, Logger& logger,
 /// answer can hold a start up for long. What was made so far is as after a crash.
 class StopWhileStarting {
  public:
-  StopWhileStarting(StopSignal& stop, Logger& logger)
-      : thread_([this, &stop, &logger] {
+  StopWhileStarting(StopSignal& stop, const Place& place, Logger& logger)
+      : thread_([this, &stop, &place, &logger] {
           while (!is_over_) {
             if (!stop.wait(std::chrono::milliseconds(10))) continue;
             logger.info("app", "stopped while it was starting");
+            place.set_stage(WorkerPage::Stage::ended);
             std::_Exit(static_cast<int>(ExitCode::ok));
           }
         }) {}
@@ -124,9 +171,8 @@ class StopWhileStarting {
   std::thread thread_;
 };
 
-}  // namespace
-
-ExitCode command_run(const RunOptions& options) {
+/// All of the work, in this process.
+ExitCode work(const RunOptions& options, const Place& place) {
   StopSignal stop;  // before any thread
   raise_descriptor_limit();
   SystemClock clock;
@@ -138,11 +184,12 @@ ExitCode command_run(const RunOptions& options) {
     logger.warn("config", "{}", config->render({warning}));
   }
   const auto open = [&] {
-    const StopWhileStarting watch(stop, logger);
+    const StopWhileStarting watch(stop, place, logger);
     return App::open(*config,
-                     {.until_end = options.until_end,
-                      .start_admin = admin_starter(config->app().admin(), clock, logger),
-                      .after_step = killer(options.kill_at)},
+                     {.named_pid = place.pid,
+                      .until_end = options.until_end,
+                      .start_admin = admin_starter(config->app(), place, clock, logger),
+                      .after_step = at_steps(options.kill_at, place)},
                      clock, logger);
   };
   auto app = open();
@@ -152,12 +199,15 @@ ExitCode command_run(const RunOptions& options) {
 
   ProgressDisplay display(clock, options.until_end, !options.no_progress);
   (*app)->start();
+  place.set_stage(WorkerPage::Stage::running);
   if (!wait_for_end(**app, stop, clock, logger, display, config->app().shutdown_deadline())) {
     logger.error("app", "the deadline of {} ms has passed; what is not committed comes again",
                  config->app().shutdown_deadline());
+    place.set_stage(WorkerPage::Stage::ended);
     std::_Exit(static_cast<int>(ExitCode::temporary));
   }
   (*app)->join();
+  place.set_stage(WorkerPage::Stage::finishing);
 
   const Worker::Progress end = (*app)->progress();
   log_summary(logger, end.counters);
@@ -166,6 +216,43 @@ ExitCode command_run(const RunOptions& options) {
   const bool all = end.halted == (*app)->tasks().size();
   logger.error("app", "{} of {} halted", end.halted, counted((*app)->tasks().size(), "task"));
   return all || options.until_end ? ExitCode::all_halted : ExitCode::ok;
+}
+
+/// The worker process, which the supervisor has started as this one.
+ExitCode work_supervised(const RunOptions& options) {
+  ::prctl(PR_SET_NAME, "weir");  // exec() named it after a link
+  auto page = WorkerPage::inherit(options.worker);
+  if (!page) return fail(page.error());
+  const ExitCode code = work(options, {&*page, ::getppid(), options.restarts});
+  page->set_stage(WorkerPage::Stage::ended);
+  return code;
+}
+
+ExitCode supervise(const RunOptions& options) {
+  std::vector<std::string> command{
+      "run",         "--config",       options.config.string(), "--log-format", options.log_format,
+      "--log-level", options.log_level};
+  if (options.until_end) command.emplace_back("--until-end");
+  if (options.no_progress) command.emplace_back("--no-progress");
+  std::vector<std::string> first;
+  if (!options.kill_at.empty()) first = {"--kill-at", options.kill_at};
+  SystemClock clock;
+  Logger logger(to_format(options.log_format), to_level(options.log_level));
+  Supervisor supervisor({.command = std::move(command),
+                         .first = std::move(first),
+                         .version = WEIR_VERSION,
+                         .crashed_code = static_cast<int>(ExitCode::internal),
+                         .unended_code = static_cast<int>(ExitCode::temporary)},
+                        clock, logger);
+  return static_cast<ExitCode>(supervisor.run());
+}
+
+}  // namespace
+
+ExitCode command_run(const RunOptions& options) {
+  if (options.worker >= 0) return work_supervised(options);
+  if (options.no_supervisor) return work(options, {.pid = ::getpid()});
+  return supervise(options);
 }
 
 }  // namespace weir::host

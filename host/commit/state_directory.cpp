@@ -25,6 +25,7 @@ namespace {
 constexpr const char* way_out = "state.path must be a directory that this user can write to";
 
 constexpr int attempts_max = 10;
+constexpr int ending_tries_max = 100;  // about 10 s
 constexpr std::size_t identity_bytes = 8;
 
 std::string host_name() {
@@ -74,6 +75,19 @@ bool take(int fd) {
     const timespec pause{0, 10'000'000};
     ::nanosleep(&pause, nullptr);
   }
+}
+
+/// Whether the holder's process has ended, so that what still holds the lock is about to: a worker
+/// process dies with its supervisor, but giving back gigabytes of memory takes a moment.
+bool is_ending(const Holder& holder) {
+  if (holder.pid.empty() || holder.host != host_name()) return false;
+  std::ifstream stat("/proc/" + holder.pid + "/stat");
+  std::string line;
+  if (!std::getline(stat, line)) return true;
+  const std::size_t name_end = line.rfind(") ");
+  if (name_end == std::string::npos || name_end + 2 >= line.size()) return false;
+  const char state = line[name_end + 2];
+  return state == 'Z' || state == 'X';
 }
 
 Result<void> check_owner(const std::filesystem::path& path, const std::string& app) {
@@ -171,7 +185,8 @@ Result<std::optional<std::string>> StateDirectory::unfinished_reset() const {
 
 Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesystem::path& path,
                                                              const std::string& app,
-                                                             std::vector<std::string>& warnings) {
+                                                             std::vector<std::string>& warnings,
+                                                             pid_t named) {
   WEIR_TRY(const std::uint64_t type, file_system_type(path));
   const FileSystemJudgement disk = judge_file_system(type);
   if (disk.fitness == FileSystemFitness::unsafe) {
@@ -193,7 +208,11 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesyst
     return error(Errc::io, "cannot open {}: {}; {}", file.string(), std::strerror(errno), way_out);
   }
   std::unique_ptr<StateDirectory> held(new StateDirectory(path, fd));
-  if (!take(fd)) {
+  bool taken = take(fd);
+  for (int tries = 0; !taken && tries < ending_tries_max && is_ending(read_holder(fd)); ++tries) {
+    taken = take(fd);
+  }
+  if (!taken) {
     const Error refusal = errno == EWOULDBLOCK ? in_use(path, fd)
                                                : error(Errc::io, "cannot lock {}: {}",
                                                        file.string(), std::strerror(errno));
@@ -203,7 +222,8 @@ Result<std::unique_ptr<StateDirectory>> StateDirectory::lock(const std::filesyst
   }
   WEIR_CHECK(check_owner(path, app));
   WEIR_CHECK(held->read_identity());
-  const std::string text = fmt::format("{}\n{}\n{}\n", app, ::getpid(), host_name());
+  const std::string text =
+      fmt::format("{}\n{}\n{}\n", app, named == 0 ? ::getpid() : named, host_name());
   if (::ftruncate(fd, 0) != 0 ||
       ::pwrite(fd, text.data(), text.size(), 0) != static_cast<ssize_t>(text.size())) {
     return error(errno == ENOSPC ? Errc::full : Errc::io, "cannot write {}: {}", file.string(),

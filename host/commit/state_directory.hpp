@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <filesystem>
 #include <memory>
 #include <optional>
@@ -27,10 +29,12 @@ class StateDirectory {
   /// Makes the directory if missing and takes its lock.
   /// Errc::refused: it belongs to another app (named), a host has it open (pid named), it is on a
   /// network file system (LMDB is not safe there). `warnings` gets what is allowed but unwise (an
-  /// overlay file system).
+  /// overlay file system). Others are told to stop the process `named`; 0: this one. Waits for a
+  /// host that is about to end because the process that it named has ended.
   static Result<std::unique_ptr<StateDirectory>> lock(const std::filesystem::path& path,
                                                       const std::string& app,
-                                                      std::vector<std::string>& warnings);
+                                                      std::vector<std::string>& warnings,
+                                                      pid_t named = 0);
   ~StateDirectory();
 
   /// Who has the directory open, as "app shop (pid 12 on alpha)". Absent: nobody has.

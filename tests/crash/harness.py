@@ -166,6 +166,15 @@ def posting(number, account, amount, action="", pad=0):
     return json.dumps(fields, separators=(",", ":"))
 
 
+def worker_of(host, other_than=None):
+    """The pid of the worker process of a supervised host; None: it has none, or only that other one."""
+    try:
+        children = pathlib.Path(f"/proc/{host.pid}/task/{host.pid}/children").read_text().split()
+    except OSError:
+        return None
+    return next((int(child) for child in children if int(child) != other_than), None)
+
+
 def was_killed(code):
     return code == -signal.SIGKILL
 

@@ -146,8 +146,8 @@ class KillTest:
             "WORKERS": str(self.rng.choice([1, 1, 2]))}
         if step in ("publish", "sinks"):
             env["WORKERS"] = "1"
-        done = self.app.call("run", "-c", "app.yaml", "--until-end", "--kill-at", f"{step}:{count}",
-                             env=env, expect=None)
+        done = self.app.call("run", "-c", "app.yaml", "--until-end", "--no-supervisor", "--kill-at",
+                             f"{step}:{count}", env=env, expect=None)
         expect(was_killed(done.returncode),
                f"the kill at {step}:{count} did not happen: exit {done.returncode}\n{done.stderr}")
         self.output.read_states()

@@ -57,8 +57,8 @@ class Memory(unittest.TestCase):
 
     def peak(self, app, env=None, expect=0):
         """The most RssAnon of a run to the end, in bytes, as seen from outside."""
-        host = app.start("run", "-c", "app.yaml", "--until-end", env=env, stderr=subprocess.PIPE,
-                         text=True)
+        host = app.start("run", "-c", "app.yaml", "--until-end", "--no-supervisor", env=env,
+                         stderr=subprocess.PIPE, text=True)
         most = 0
         while host.poll() is None:
             try:

@@ -273,7 +273,7 @@ class Killed(Case):
                 self.addCleanup(app.close)
                 app.log = app.directory / "log"
                 app.produce("postings", batch)
-                died = app.run_until_end("--kill-at", step, expect=None)
+                died = app.run_until_end("--no-supervisor", "--kill-at", step, expect=None)
                 self.assertTrue(was_killed(died.returncode), died.stderr)
                 applied = sum(int(state["count"]) for state in app.states().values())
                 self.assertGreater(applied, 0)

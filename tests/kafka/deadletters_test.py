@@ -102,7 +102,7 @@ class DeadLetters(unittest.TestCase):
         self.assertEqual(again.stdout.count("was sent back before"), 9)
         died = 0
         for step in ("save", "commit", "submit", "publish", "sinks"):
-            done = self.app.run_until_end("--kill-at", step, expect=None)
+            done = self.app.run_until_end("--no-supervisor", "--kill-at", step, expect=None)
             died += was_killed(done.returncode)  # or it came to its end: all is done
         self.assertGreater(died, 1)
         self.app.run_until_end()
@@ -114,7 +114,7 @@ class DeadLetters(unittest.TestCase):
 
     def test_a_kill_between_commit_and_publication_repeats_nothing(self):
         self.retry("--all", "--error", "late")
-        died = self.app.run_until_end("--kill-at", "commit", expect=None)
+        died = self.app.run_until_end("--no-supervisor", "--kill-at", "commit", expect=None)
         self.assertTrue(was_killed(died.returncode), died.stderr)
         self.app.run_until_end()
         self.check(*self.late)

@@ -103,10 +103,10 @@ class KillTest:
     def kill_at(self, step, count):
         began = time.monotonic()
         if step == "acknowledge":
-            host = self.start("--until-end", "--kill-at", f"{step}:{count}",
+            host = self.start("--until-end", "--no-supervisor", "--kill-at", f"{step}:{count}",
                               env={**ONE_COMMIT_AT_THE_END, "WORKERS": self.workers})
         else:
-            host = self.start("--kill-at", f"{step}:{count}")
+            host = self.start("--no-supervisor", "--kill-at", f"{step}:{count}")
         try:
             _, said = host.communicate(timeout=DIE_SECONDS_MAX)
         except subprocess.TimeoutExpired:

@@ -151,7 +151,8 @@ class TwoHosts(Case):
 
     def begin(self, app):
         feeder = PacedFeeder(app.feeder(), Input(harness.seeded(), PARTITIONS))
-        host = self.start(app, talk="first")
+        # One process, so that it can be made to stand still as a whole.
+        host = self.start(app, "--no-supervisor", talk="first")
         # By then each task has made many commits, so all but its last one are published.
         self.wait_until(lambda: host.poll() is not None or self.committed(app) > 3000,
                         "the first host")
