@@ -14,7 +14,8 @@ namespace weir::host {
 inline constexpr std::uint32_t environment_format_at_first = 1;
 inline constexpr std::uint32_t environment_format_with_timers = 2;
 inline constexpr std::uint32_t environment_format_with_parked = 3;
-inline constexpr std::uint32_t environment_format = environment_format_with_parked;
+inline constexpr std::uint32_t environment_format_with_undo = 4;
+inline constexpr std::uint32_t environment_format = environment_format_with_undo;
 
 /// Names of databases and fixed keys in a task's environment.
 namespace names {
@@ -30,6 +31,7 @@ inline constexpr const char* parked_records = "parked_records";
 
 inline constexpr const char* environment = "environment";
 inline constexpr const char* head = "head";
+inline constexpr const char* undo = "undo";
 
 inline std::string state(std::uint32_t id) { return "state." + std::to_string(id); }
 

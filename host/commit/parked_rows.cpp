@@ -17,7 +17,11 @@ std::string name_of_key(std::uint64_t number) { return fmt::format("the parked k
 
 int ParkedRows::open(MDB_txn* txn, unsigned flags) {
   if (const int code = mdb_dbi_open(txn, names::parked, flags, &keys_); code != 0) return code;
-  return mdb_dbi_open(txn, names::parked_records, flags, &records_);
+  const int code = mdb_dbi_open(txn, names::parked_records, flags, &records_);
+  if (code != 0 || undo_ == nullptr) return code;
+  undo_->watch(keys_, names::parked);
+  undo_->watch(records_, names::parked_records);
+  return 0;
 }
 
 Error ParkedRows::corrupt(std::uint64_t number, std::string_view what) const {
@@ -76,7 +80,9 @@ Result<int> ParkedRows::rename(MDB_txn* txn, std::string_view from, const std::s
   for (StoredParkedKey& one : all) {
     if (one.key.resolver() != from) continue;
     one.key.set_resolver(to);
-    const int code = Rows::put(txn, keys_, names::parked_key(one.number), one.key);
+    const std::string row = names::parked_key(one.number);
+    int code = undo_->keep(txn, keys_, row);
+    if (code == 0) code = Rows::put(txn, keys_, row, one.key);
     if (code != 0) return code;
   }
   return 0;
@@ -99,6 +105,7 @@ int ParkedRows::put(MDB_txn* txn, const ParkedChange& change) const {
       change.key == nullptr || change.appended_from + change.appended.size() == change.key->next(),
       "the records that are appended are the last ones");
   const std::string row = names::parked_key(change.number);
+  if (const int kept = undo_->keep(txn, keys_, row); kept != 0) return kept;
   MDB_val k = to_val(row);
   MDB_val v{};
   int code = mdb_get(txn, keys_, &k, &v);
@@ -114,8 +121,9 @@ int ParkedRows::put(MDB_txn* txn, const ParkedChange& change) const {
   if (change.key == nullptr) return 0;
   std::uint64_t sequence = change.appended_from;
   for (const std::string& record : change.appended) {
-    code = Rows::put(txn, records_, names::parked_record_key(change.number, sequence++), record);
-    if (code != 0) return code;
+    const std::string record_row = names::parked_record_key(change.number, sequence++);
+    if (code = undo_->keep(txn, records_, record_row); code != 0) return code;
+    if (code = Rows::put(txn, records_, record_row, record); code != 0) return code;
   }
   return Rows::put(txn, keys_, row, *change.key);
 }
@@ -125,7 +133,8 @@ int ParkedRows::remove_records(MDB_txn* txn, std::uint64_t number, std::uint64_t
   for (; first < next; ++first) {
     const std::string row = names::parked_record_key(number, first);
     MDB_val key = to_val(row);
-    const int code = mdb_del(txn, records_, &key, nullptr);
+    int code = undo_->keep(txn, records_, row);
+    if (code == 0) code = mdb_del(txn, records_, &key, nullptr);
     if (code != 0) return code == MDB_NOTFOUND ? MDB_CORRUPTED : code;
   }
   return 0;

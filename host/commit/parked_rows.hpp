@@ -9,6 +9,7 @@
 #include "base/result.hpp"
 #include "commit/rows.hpp"
 #include "commit/task_store.hpp"
+#include "commit/undo_log.hpp"
 #include "lmdb/environment.hpp"
 
 namespace weir::host {
@@ -17,8 +18,8 @@ namespace weir::host {
 /// order. Through the caller's transaction.
 class ParkedRows {
  public:
-  /// `rows` outlives this.
-  explicit ParkedRows(const Rows& rows) : rows_(&rows) {}
+  /// Both outlive this. `undo` null: it only reads.
+  explicit ParkedRows(const Rows& rows, UndoLog* undo = nullptr) : rows_(&rows), undo_(undo) {}
 
   /// LMDB's result. Without MDB_CREATE in `flags` MDB_NOTFOUND: a task of a host that knew none.
   int open(MDB_txn* txn, unsigned flags);
@@ -52,6 +53,7 @@ class ParkedRows {
   Error corrupt(std::uint64_t number, std::string_view what) const;
 
   const Rows* rows_;
+  UndoLog* undo_;
   MDB_dbi keys_ = 0;
   MDB_dbi records_ = 0;
 };

@@ -18,6 +18,7 @@
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
 #include "commit/timer_rows.hpp"
+#include "commit/undo_log.hpp"
 #include "lmdb/environment.hpp"
 
 namespace weir::host {
@@ -53,6 +54,7 @@ struct TaskStore::Impl {
 
   Options options;
   std::unique_ptr<Environment> environment;
+  UndoLog undo;
   std::optional<Rows> rows;          // of the environment
   std::optional<TimerRows> timers;   // of the environment
   std::optional<ParkedRows> parked;  // of the environment
@@ -65,8 +67,9 @@ struct TaskStore::Impl {
   int reading_fault = 0;
   v1::Environment identity;
   std::optional<v1::Head> head;
-  std::vector<OpenState> states;   // by ResolverId
-  std::vector<KnownSchema> known;  // by schema
+  std::optional<v1::Head> undo_head;  // set: the undo log is active
+  std::vector<OpenState> states;      // by ResolverId
+  std::vector<KnownSchema> known;     // by schema
   std::vector<std::string> notes;
   std::size_t outbox_rows = 0;
   std::uint64_t commit_count = 0;
@@ -102,6 +105,7 @@ struct TaskStore::Impl {
   Result<int> drop(MDB_txn* txn) const;
   int write_rows(MDB_txn* txn, const CommitRequest& request);
   Result<int> write_all(const CommitRequest& request);
+  int write_undo(MDB_txn* txn, const CommitRequest& request) const;
 };
 
 Result<void> TaskStore::Impl::open() {
@@ -113,8 +117,8 @@ Result<void> TaskStore::Impl::open() {
                                            .locking = true}));
   if (options.sync) WEIR_CHECK(sync_directory(options.directory));
   rows.emplace(*environment, options.task);
-  timers.emplace(*rows);
-  parked.emplace(*rows);
+  timers.emplace(*rows, &undo);
+  parked.emplace(*rows, &undo);
 
   MDB_txn* raw = nullptr;
   if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) {
@@ -154,6 +158,7 @@ Result<void> TaskStore::Impl::open_databases(MDB_txn* txn) {
   int code = timers->open(txn, MDB_CREATE);
   if (code == 0) code = parked->open(txn, MDB_CREATE);
   if (code != 0) return environment->error(code, "opening " + where());
+  undo.watch(resolvers, names::resolvers);
   MDB_stat stat{};
   mdb_stat(txn, outbox, &stat);
   outbox_rows = stat.ms_entries;
@@ -200,6 +205,9 @@ Result<void> TaskStore::Impl::read_head() {
     return rows->corrupt("the row head", "is of another lineage than the environment");
   }
   head = std::move(stored);
+  v1::Head begun;
+  WEIR_TRY(const bool active, rows->get(reading, meta, names::undo, &begun, "the row undo"));
+  if (active) undo_head = std::move(begun);
   return {};
 }
 
@@ -228,6 +236,7 @@ Result<std::unique_ptr<TaskStore>> TaskStore::open(const Options& options) {
 }
 
 const std::optional<v1::Head>& TaskStore::head() const { return impl_->head; }
+const std::optional<v1::Head>& TaskStore::undo_head() const { return impl_->undo_head; }
 std::uint64_t TaskStore::lineage() const { return impl_->identity.lineage(); }
 const std::vector<std::string>& TaskStore::notes() const { return impl_->notes; }
 
@@ -248,8 +257,16 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
     return refusal;
   }
   Registration& registration = *joined;
-  if (const int code = Rows::put(raw, impl.resolvers, impl.schemas, before, registration.catalog);
-      code != 0) {
+  int code = impl.undo.begin(raw, impl.undo_head.has_value());
+  for (const Catalog& catalog : {std::cref(before), std::cref(registration.catalog)}) {
+    for (const auto& [name, entry] : catalog.resolvers) {
+      if (code == 0) code = impl.undo.keep(raw, impl.resolvers, name);
+    }
+  }
+  if (code == 0) {
+    code = Rows::put(raw, impl.resolvers, impl.schemas, before, registration.catalog);
+  }
+  if (code != 0) {
     return impl.environment->error(code, doing);
   }
 
@@ -264,18 +281,19 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
              .dbi = 0,
              .schema = static_cast<std::uint16_t>(entry.schema()),
              .name = resolvers[i].name};
-    const int code = mdb_dbi_open(raw, names::state(id).c_str(), MDB_CREATE, &state.dbi);
+    code = mdb_dbi_open(raw, names::state(id).c_str(), MDB_CREATE, &state.dbi);
     if (code != 0) return impl.environment->error(code, doing);
+    impl.undo.watch(state.dbi, names::state(id));
   }
   WEIR_CHECK(impl.check_timers(raw, resolvers, registration.ids));
   for (const ResolverSchema& resolver : resolvers) {
     const std::string& from = resolver.renamed_from;
     if (from == resolver.name || !before.resolvers.contains(from)) continue;
-    WEIR_TRY(const int code, impl.parked->rename(raw, from, resolver.name));
+    WEIR_TRY(code, impl.parked->rename(raw, from, resolver.name));
     if (code != 0) return impl.environment->error(code, doing);
   }
   // Writes nothing when nothing changed.
-  if (const int code = txn.commit(); code != 0) return impl.environment->error(code, doing);
+  if (code = txn.commit(); code != 0) return impl.environment->error(code, doing);
   impl.states = std::move(states);
   impl.know(registration.catalog);
   impl.notes = std::move(registration.notes);
@@ -431,6 +449,7 @@ int TaskStore::Impl::put_states(MDB_txn* txn, std::span<const StateChange> chang
       if (const int code = cursor.open(txn, state.dbi); code != 0) return code;
       current = change.resolver;
     }
+    if (const int code = undo.keep(txn, state.dbi, change.key); code != 0) return code;
     MDB_val key = to_val(change.key);
     if (!change.bytes) {
       MDB_val ignored{};
@@ -495,10 +514,29 @@ Result<int> TaskStore::Impl::write_all(const CommitRequest& request) {
   WEIR_CHECK(check_head(raw));
   int code = 0;
   if (request.drop) {
+    WEIR_ASSERT(request.undo == UndoStep::forget,
+                "a task that is dropped has nothing to go back to");
     WEIR_TRY(code, drop(raw));
   }
+  if (code == 0 && request.undo == UndoStep::roll_back) code = UndoLog::restore(raw);
+  if (code == 0) {
+    code = undo.begin(raw, undo_head.has_value() && request.undo == UndoStep::none);
+  }
   if (code == 0) code = write_rows(raw, request);
+  if (code == 0) code = write_undo(raw, request);
   return code != 0 ? code : txn.commit();
+}
+
+int TaskStore::Impl::write_undo(MDB_txn* txn, const CommitRequest& request) const {
+  if (request.undo == UndoStep::none) return 0;
+  if (const int code = UndoLog::forget(txn); code != 0) return code;
+  if (request.undo == UndoStep::begin) {
+    if (const int code = raise_format(txn, environment_format_with_undo); code != 0) return code;
+    return Rows::put(txn, meta, names::undo, request.head);
+  }
+  MDB_val key = to_val(names::undo);
+  const int code = mdb_del(txn, meta, &key, nullptr);
+  return code == MDB_NOTFOUND ? 0 : code;
 }
 
 Result<std::vector<std::pair<ResolverId, MDB_dbi>>> TaskStore::Impl::state_databases(
@@ -562,6 +600,11 @@ Result<void> TaskStore::commit(const CommitRequest& request) {
   impl.step("committed");
   impl.outbox_rows = request.outbox.size();
   impl.head = request.head;
+  if (request.undo == UndoStep::begin) {
+    impl.undo_head = request.head;
+  } else if (request.undo != UndoStep::none) {
+    impl.undo_head.reset();
+  }
   if (request.drop) impl.known.clear();
   impl.renew();
   return {};

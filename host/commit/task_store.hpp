@@ -65,6 +65,19 @@ struct ParkedChange {
   std::span<const std::string> appended = {};
 };
 
+/// What a commit does with the task's undo log: so that code which cannot read what newer code has
+/// written gets exactly what that code was given.
+enum class UndoStep {
+  none,
+  /// What the commits and registrations after this one overwrite is kept, until one of the others.
+  /// Survives restarts.
+  begin,
+  /// First everything becomes what it was after the commit that began it: States, timers, parked
+  /// records, resolvers. Then register_resolvers() before the next commit with States or timers.
+  roll_back,
+  forget,
+};
+
 /// The step that makes everything since the last commit durable, or nothing of it.
 struct CommitRequest {
   /// Head of the new commit, complete.
@@ -79,8 +92,9 @@ struct CommitRequest {
   /// Each number at most once. Stored records of a key that are before its new `first` go.
   std::span<const ParkedChange> parked = {};
   /// First deletes every State, timer, parked record, resolver and schema of the task. Before
-  /// register_resolvers().
+  /// register_resolvers(), with UndoStep::forget.
   bool drop = false;
+  UndoStep undo = UndoStep::none;
 };
 
 /// What a resolver of the app brings along when a task opens.
@@ -135,6 +149,9 @@ class TaskStore {
   /// The head of the newest commit; absent: nothing was ever committed.
   const std::optional<v1::Head>& head() const;
   std::uint64_t lineage() const;
+
+  /// The head of the commit that began the undo log; absent: nothing is kept.
+  const std::optional<v1::Head>& undo_head() const;
 
   /// The committed State of a key. Absent: there is none (not an error).
   /// Copies nothing. Errc::corrupt: its checksum does not fit.

@@ -17,16 +17,15 @@ std::int64_t time_of(std::string_view due_key) {
   return static_cast<std::int64_t>(ordered ^ (std::uint64_t{1} << 63));
 }
 
-int remove(MDB_txn* txn, MDB_dbi dbi, std::string_view key) {
-  MDB_val k = to_val(key);
-  return mdb_del(txn, dbi, &k, nullptr);
-}
-
 }  // namespace
 
 int TimerRows::open(MDB_txn* txn, unsigned flags) {
   if (const int code = mdb_dbi_open(txn, names::timers, flags, &timers_); code != 0) return code;
-  return mdb_dbi_open(txn, names::due, flags, &due_);
+  if (const int code = mdb_dbi_open(txn, names::due, flags, &due_); code != 0) return code;
+  if (undo_ == nullptr) return 0;
+  undo_->watch(timers_, names::timers);
+  undo_->watch(due_, names::due);
+  return 0;
 }
 
 Error TimerRows::corrupt(std::string_view key, std::string_view what) const {
@@ -104,6 +103,12 @@ int TimerRows::put(MDB_txn* txn, std::span<const StoredTimerChange> changes) con
   return 0;
 }
 
+int TimerRows::remove(MDB_txn* txn, MDB_dbi dbi, std::string_view key) const {
+  if (const int code = undo_->keep(txn, dbi, key); code != 0) return code;
+  MDB_val k = to_val(key);
+  return mdb_del(txn, dbi, &k, nullptr);
+}
+
 int TimerRows::put(MDB_txn* txn, const StoredTimerChange& change) const {
   if (change.key.size() > timer_key_bytes_max) return 0;  // cannot have one
   const std::string key = names::timer_key(change.resolver, change.key);
@@ -127,9 +132,11 @@ int TimerRows::put(MDB_txn* txn, const StoredTimerChange& change) const {
   v1::Timer timer;
   timer.set_at_ms(change.timer->at_ms);
   timer.set_attempts(change.timer->attempts);
+  const std::string due = names::due_key(change.resolver, change.timer->at_ms, change.key);
+  if (code = undo_->keep(txn, timers_, key); code != 0) return code;
+  if (code = undo_->keep(txn, due_, due); code != 0) return code;
   if (code = Rows::put(txn, timers_, key, timer); code != 0) return code;
-  return Rows::put(txn, due_, names::due_key(change.resolver, change.timer->at_ms, change.key),
-                   std::string_view());
+  return Rows::put(txn, due_, due, std::string_view());
 }
 
 }  // namespace weir::host

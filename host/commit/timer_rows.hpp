@@ -11,6 +11,7 @@
 #include "base/timer.hpp"
 #include "commit/rows.hpp"
 #include "commit/task_store.hpp"
+#include "commit/undo_log.hpp"
 #include "lmdb/environment.hpp"
 
 namespace weir::host {
@@ -19,8 +20,8 @@ namespace weir::host {
 /// they come due. Every timer is in both. Through the caller's transaction.
 class TimerRows {
  public:
-  /// `rows` outlives this.
-  explicit TimerRows(const Rows& rows) : rows_(&rows) {}
+  /// Both outlive this. `undo` null: it only reads.
+  explicit TimerRows(const Rows& rows, UndoLog* undo = nullptr) : rows_(&rows), undo_(undo) {}
 
   /// LMDB's result. Without MDB_CREATE in `flags` MDB_NOTFOUND: a task that never had any.
   int open(MDB_txn* txn, unsigned flags);
@@ -42,9 +43,11 @@ class TimerRows {
 
  private:
   int put(MDB_txn* txn, const StoredTimerChange& change) const;
+  int remove(MDB_txn* txn, MDB_dbi dbi, std::string_view key) const;
   Error corrupt(std::string_view key, std::string_view what) const;
 
   const Rows* rows_;
+  UndoLog* undo_;
   MDB_dbi timers_ = 0;
   MDB_dbi due_ = 0;
 };

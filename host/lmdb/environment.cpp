@@ -19,7 +19,8 @@ namespace weir::host {
 namespace {
 
 constexpr unsigned readers_max = 1024;
-constexpr unsigned databases_own = 6;  // of a task: those that are not of one State
+// Of a task: those that are not of one State. A State has two, its own and what is kept of it.
+constexpr unsigned databases_own = 13;
 // Group members may read along (a reader has to write its slot into lock.mdb); the umask decides.
 constexpr mdb_mode_t file_mode = 0660;
 // 64 bytes a reader and a page for the rest, rounded up.
@@ -251,7 +252,7 @@ Error Environment::error(int code, std::string_view doing) const {
   if (code == MDB_DBS_FULL) {
     return host::error(Errc::refused,
                        "{}: {} holds the State of at most {} resolvers; split the app", doing, path,
-                       options_.databases_max - databases_own);
+                       (options_.databases_max - databases_own) / 2);
   }
   return host::error(Errc::io, "{}: {}: {}", doing, path, mdb_strerror(code));
 }

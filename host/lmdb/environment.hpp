@@ -27,7 +27,7 @@ class Environment {
     std::filesystem::path directory;
     std::uint64_t map_bytes = 0;                 ///< 0: what the file says (readers)
     std::string map_setting = "state.map_size";  ///< where the app's YAML says it; for messages
-    unsigned databases_max = 516;
+    unsigned databases_max = 1029;
     bool read_only = false;
     bool sync = true;
     bool locking = true;  ///< false: the caller knows that nobody writes

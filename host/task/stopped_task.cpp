@@ -103,7 +103,8 @@ Result<void> StoppedTask::move_to(std::int64_t offset, bool drop, Publisher& pub
                              .states = {},
                              .outbox = {},
                              .timers = {},
-                             .drop = drop}));
+                             .drop = drop,
+                             .undo = UndoStep::forget}));
   if (options_.after_step) options_.after_step("commit");
   return publish(publisher, sinks, {});
 }

@@ -17,6 +17,7 @@
 #include "commit/state_reader.hpp"
 #include "lmdb/environment.hpp"
 #include "store_fixture.hpp"
+#include "support/seed.hpp"
 
 // What happens to a task's store when the map, the disk, the process or the bytes go wrong.
 namespace weir::host {
@@ -30,11 +31,6 @@ using test::Signal;
 using test::TempDir;
 
 namespace {
-
-std::uint64_t test_seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  return given != nullptr ? std::stoull(given) : std::random_device()();
-}
 
 TaskStore::Options unsynced(const std::filesystem::path& directory) {
   TaskStore::Options options = options_in(directory);
@@ -268,7 +264,7 @@ TEST_CASE("faults: a process that dies between two steps of a commit leaves all 
 }
 
 TEST_CASE("faults: a process that dies anywhere has lost nothing it was told is committed") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = test::seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   for (int round = 0; round < 40; ++round) {
@@ -440,7 +436,7 @@ std::vector<Errc> read_everything(const std::filesystem::path& state) {
 }  // namespace
 
 TEST_CASE("faults: a damaged row is corrupt and one with a good checksum does no harm") {
-  const std::uint64_t seed = test_seed();
+  const std::uint64_t seed = test::seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   const TempDir dir;

@@ -83,6 +83,7 @@ TEST_CASE("task store: a commit that drops leaves only itself") {
     CommitRequest request;
     request.head = head;
     request.drop = true;
+    request.undo = UndoStep::forget;
     good(store->commit(request));
     CHECK(good(store->contents()).states == 0);
     CHECK(good(store->contents()).timers == 0);

@@ -2,20 +2,15 @@
 
 #include <doctest/doctest.h>
 
-#include <cstdlib>
 #include <limits>
 #include <random>
 #include <vector>
 
 #include "config/suggest.hpp"
+#include "support/seed.hpp"
 
 namespace weir::host {
 namespace {
-
-std::uint64_t seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : 20260131;
-}
 
 constexpr int cases = 20000;
 
@@ -54,8 +49,9 @@ TEST_CASE("values: sizes know binary and decimal units") {
 }
 
 TEST_CASE("values: what is printed is read back as the same value") {
-  CAPTURE(seed());
-  std::mt19937_64 random(seed());
+  const std::uint64_t seed = test::seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
   for (int i = 0; i < cases; ++i) {
     const auto bits = random() >> (random() % 64);
     const auto ms = static_cast<std::int64_t>(bits % (duration_ms_max + 1));
@@ -75,8 +71,9 @@ TEST_CASE("values: what is printed is read back as the same value") {
 }
 
 TEST_CASE("values: random texts are read or refused with words") {
-  CAPTURE(seed());
-  std::mt19937_64 random(seed());
+  const std::uint64_t seed = test::seed();
+  CAPTURE(seed);
+  std::mt19937_64 random(seed);
   const std::string letters = "0123456789dhmsMKGTiB.-+: Zinfty";
   for (int i = 0; i < cases; ++i) {
     std::string text;

@@ -3,7 +3,6 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <random>
 #include <string>
 
@@ -13,6 +12,7 @@
 
 #include "resolve/plugin_bytes.hpp"
 #include "resolve/plugin_lint.hpp"
+#include "support/seed.hpp"
 
 namespace weir::host {
 
@@ -85,9 +85,7 @@ TEST_CASE("elf file: every truncation is refused") {
 }
 
 TEST_CASE("elf file: no mutation makes the reader step outside of the file") {
-  const char* given = std::getenv("WEIR_SEED");
-  const std::uint64_t seed =
-      given == nullptr ? std::random_device{}() : std::strtoull(given, nullptr, 10);
+  const std::uint64_t seed = test::seed();
   CAPTURE(seed);
   std::mt19937_64 random(seed);
   const google::protobuf::LogSilencer quiet;

@@ -1,20 +1,16 @@
 #include "resolve/key_order.hpp"
 
 #include <algorithm>
-#include <cstdlib>
 #include <random>
 #include <set>
 #include <string>
 
 #include <doctest/doctest.h>
 
+#include "support/seed.hpp"
+
 namespace weir::host {
 namespace {
-
-std::uint64_t seed() {
-  const char* given = std::getenv("WEIR_SEED");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : std::random_device{}();
-}
 
 std::vector<std::string> in_order(const std::vector<std::string>& keys) {
   const std::vector<std::string_view> views(keys.begin(), keys.end());
@@ -43,7 +39,7 @@ TEST_CASE("keys come in the order of their bytes even where one is the start of 
 }
 
 TEST_CASE("random keys come in the order of their bytes") {
-  const std::uint64_t used = seed();
+  const std::uint64_t used = test::seed();
   CAPTURE(used);  // WEIR_SEED repeats the run
   std::mt19937_64 random(used);
   for (int round = 0; round < 200; ++round) {
