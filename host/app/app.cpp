@@ -3,9 +3,7 @@
 #include <algorithm>
 #include <map>
 
-#include <google/protobuf/descriptor.h>
-#include <google/protobuf/dynamic_message.h>
-
+#include "app/app_builds.hpp"
 #include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/values.hpp"
@@ -13,13 +11,6 @@
 namespace weir::host {
 
 namespace {
-
-constexpr std::string_view every_output = "*";  // options.proto, scalar_key of Resolver.to
-
-std::pair<std::string, std::string> split_use(const std::string& use) {
-  const std::size_t slash = use.find('/');
-  return {use.substr(0, slash), use.substr(slash + 1)};
-}
 
 std::shared_ptr<Plugin> find_plugin(std::span<const std::shared_ptr<Plugin>> plugins,
                                     std::string_view name) {
@@ -40,56 +31,11 @@ Policy to_policy(config::v1::Policy policy) {
   }
 }
 
-Format to_format(const config::v1::Source& source) {
-  Format format;
-  switch (source.format()) {
-    case config::v1::PROTOBUF:
-      format.kind = Format::Kind::protobuf;
-      break;
-    case config::v1::TEXT:
-      format.kind = Format::Kind::text;
-      break;
-    case config::v1::BYTES:
-      format.kind = Format::Kind::bytes;
-      break;
-    default:
-      format.kind = Format::Kind::json;
-  }
-  format.ignore_unknown_fields = source.unknown_fields() == config::v1::IGNORE;
-  format.required.assign(source.required().begin(), source.required().end());
-  if (source.framing() == config::v1::CONFLUENT) format.framing = Format::Framing::confluent;
-  format.schema_ids.assign(source.schema_ids().begin(), source.schema_ids().end());
-  return format;
-}
-
 Result<StartPosition> to_start(const std::string& start) {
   if (start == "latest") return StartPosition{StartPosition::Kind::latest, 0};
   if (start == "earliest") return StartPosition{};
   WEIR_TRY(const std::int64_t time_ms, parse_time_ms(start));
   return StartPosition{StartPosition::Kind::time, time_ms};
-}
-
-const google::protobuf::Descriptor* message_type(const Plugin& plugin,
-                                                 const Manifest::Resolver& resolver) {
-  return resolver.message_type.empty() ? nullptr : plugin.message(resolver.message_type);
-}
-
-/// The sink that an output goes to; null: it is not wanted.
-const std::string* sink_of(const config::v1::Resolver& resolver, const std::string& output) {
-  const auto named = resolver.to().find(output);
-  if (named != resolver.to().end()) return &named->second;
-  const auto every = resolver.to().find(std::string(every_output));
-  return every != resolver.to().end() ? &every->second : nullptr;
-}
-
-Result<std::string> settings_of(const Config& config, const std::string& resolver,
-                                const Plugin& plugin, const Manifest::Resolver& manifest) {
-  if (manifest.settings_type.empty()) return std::string{};
-  google::protobuf::DynamicMessageFactory factory;
-  const std::unique_ptr<google::protobuf::Message> message(
-      factory.GetPrototype(plugin.message(manifest.settings_type))->New());
-  WEIR_CHECK(config.bind_settings(resolver, message.get()));
-  return message->SerializeAsString();
 }
 
 template <typename Value>
@@ -101,25 +47,6 @@ const Value& value_of(const std::vector<std::pair<std::string, Value>>& pairs,
 }
 
 }  // namespace
-
-Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
-                                                          const std::filesystem::path& copies,
-                                                          Logger& logger) {
-  std::vector<std::shared_ptr<Plugin>> plugins;
-  for (int i = 0; i < config.app().plugins_size(); ++i) {
-    const std::filesystem::path path = config.resolve_path(config.app().plugins(i));
-    const std::string area = "plugin " + path.stem().string();
-    WEIR_TRY(
-        auto plugin,
-        Plugin::load(path, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
-                       logger.write(level, area, text);
-                     }}));
-    logger.info("resolve", "plugin {} {} ({}, sha256 {:.12})", plugin->manifest().plugin,
-                plugin->manifest().version, path.filename().string(), plugin->file().sha256);
-    plugins.push_back(std::move(plugin));
-  }
-  return plugins;
-}
 
 Result<void> check_plugins(const Config& config) {
   std::vector<Finding> findings;
@@ -333,7 +260,6 @@ TaskStore::Options App::store_options(const std::string& task) const {
 
 Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& task) {
   const config::v1::App& app = config_.app();
-  const Format format = to_format(app.sources().at(source_name));
   for (const std::string& name : sorted_names(app.resolvers())) {
     const config::v1::Resolver& resolver = app.resolvers().at(name);
     if (resolver.from() != source_name) continue;
@@ -341,30 +267,18 @@ Result<void> App::add_resolvers(const std::string& source_name, TaskOptions& tas
     use.name = name;
     use.use = resolver.use();
     use.renamed_from = resolver.renamed_from();
-    const auto [plugin_name, resolver_name] = split_use(resolver.use());
-    use.plugin = find_plugin(plugins_, plugin_name);
-    use.resolver = resolver_name;
-    if (use.plugin == nullptr || use.plugin->resolver(resolver_name) == nullptr) {
+    const Use code = split_use(resolver.use());
+    use.plugin = find_plugin(plugins_, code.plugin);
+    use.resolver = code.resolver;
+    if (use.plugin == nullptr || use.plugin->resolver(code.resolver) == nullptr) {
       return error(Errc::refused,
                    "the file of plugin {} was replaced while the app started; start "
                    "it again",
-                   plugin_name);
+                   code.plugin);
     }
-    const Manifest::Resolver& manifest = *use.plugin->manifest().find(resolver_name);
-    WEIR_TRY(use.settings, settings_of(config_, name, *use.plugin, manifest));
-    WEIR_TRY(use.decoder, make_decoder(format, message_type(*use.plugin, manifest)));
-    for (const Manifest::Feature& feature : manifest.features) {
-      TaskResolver::Output output;
-      if (const std::string* sink = sink_of(resolver, feature.name); sink != nullptr) {
-        const std::vector<std::string>& names = sinks_.names();
-        output.sink = static_cast<std::uint16_t>(std::find(names.begin(), names.end(), *sink) -
-                                                 names.begin());
-        if (app.sinks().at(*sink).format() == config::v1::JSON) {
-          output.printer = std::make_unique<MessagePrinter>(use.plugin->message(feature.type));
-        }
-      }
-      use.outputs.push_back(std::move(output));
-    }
+    WEIR_TRY(use.settings, settings_of(config_, name, *use.plugin));
+    WEIR_TRY(use.decoder, decoder_of(config_, name, *use.plugin));
+    use.outputs = outputs_of(config_, name, *use.plugin, sinks_.names());
     use.retry_attempts_max = resolver.retry().attempts();
     use.retry_wait_max_ms = resolver.retry().wait();
     task.resolvers.push_back(std::move(use));

@@ -28,11 +28,6 @@
 
 namespace weir::host {
 
-/// Opens every plugin that the app names, in the order of the file. [control]
-Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
-                                                          const std::filesystem::path& copies,
-                                                          Logger& logger);
-
 /// Everything that is wrong between the app's YAML and the plugins that it names, with positions.
 /// Reads their files and runs none of their code. Errc::config.
 Result<void> check_plugins(const Config& config);

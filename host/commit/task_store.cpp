@@ -2,10 +2,13 @@
 
 #include <sys/random.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <limits>
 #include <utility>
+
+#include <fmt/ranges.h>
 
 #include "base/assert.hpp"
 #include "base/bytes.hpp"
@@ -70,6 +73,9 @@ struct TaskStore::Impl {
   std::optional<v1::Head> undo_head;  // set: the undo log is active
   std::vector<OpenState> states;      // by ResolverId
   std::vector<KnownSchema> known;     // by schema
+  Catalog next_catalog;               // as the next commit leaves it
+  std::optional<Catalog> stored_catalog;  // what is stored, where stage() has changed it since
+  std::vector<ResolverSchema> known_resolvers;  // as registered; their descriptors may be gone
   std::vector<std::string> notes;
   std::size_t outbox_rows = 0;
   std::uint64_t commit_count = 0;
@@ -79,6 +85,11 @@ struct TaskStore::Impl {
   }
 
   std::string where() const { return "task " + options.task; }
+
+  /// Of the build that runs.
+  std::uint32_t state_version(const std::string& resolver) const {
+    return next_catalog.schemas.at(next_catalog.resolvers.at(resolver).schema()).state_version();
+  }
 
   void step(std::string_view name) const {
     if (options.at_step) options.at_step(name);
@@ -296,9 +307,64 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
   if (code = txn.commit(); code != 0) return impl.environment->error(code, doing);
   impl.states = std::move(states);
   impl.know(registration.catalog);
+  impl.next_catalog = registration.catalog;
+  impl.stored_catalog.reset();
+  impl.known_resolvers.assign(resolvers.begin(), resolvers.end());
   impl.notes = std::move(registration.notes);
   impl.renew();
   return std::move(registration.ids);
+}
+
+Result<Registration> TaskStore::check_builds(std::span<const ResolverSchema> resolvers) const {
+  const Impl& impl = *impl_;
+  std::vector<std::string> refusals;
+  const auto refuse = [&](const ResolverSchema& resolver, std::string_view why) {
+    refusals.push_back(fmt::format("{}: resolver {}: {}", impl.where(), resolver.name, why));
+  };
+  for (const ResolverSchema& resolver : resolvers) {
+    const auto now = std::ranges::find(impl.known_resolvers, resolver.name, &ResolverSchema::name);
+    WEIR_ASSERT(now != impl.known_resolvers.end(), "check_builds() of a resolver that is not here");
+    if ((now->state == nullptr) != (resolver.state == nullptr)) {
+      refuse(resolver, now->state == nullptr
+                           ? "it would begin to have State; restart the host with this build"
+                           : "it would be stateless, and its State would miss records; give the "
+                             "stateless resolver a new name and restart the host");
+    } else if (now->timers != resolver.timers) {
+      refuse(resolver, now->timers ? "it would have no handler for its timers any more, so that "
+                                     "none of them fires; keep .on_notify<>()"
+                                   : "it would begin to have timers, which the build that runs "
+                                     "could not fire after a rollback; restart the host with this "
+                                     "build");
+    }
+    if (resolver.state == nullptr || now->state == nullptr) continue;
+    const std::uint32_t running = impl.state_version(resolver.name);
+    const std::uint32_t oldest_reader =
+        resolver.state_readable_by == 0 ? resolver.state_version : resolver.state_readable_by;
+    if (oldest_reader > running) {
+      refuse(resolver, fmt::format("its State's version would rise from {} to {}, which the build "
+                                   "that runs cannot read after a rollback; say that version {} "
+                                   "can read it (.readable_by()), or restart the host with "
+                                   "this build",
+                                   running, resolver.state_version, running));
+    }
+  }
+  if (!refusals.empty()) return error(Errc::refused, "{}", fmt::join(refusals, "\n"));
+  auto joined = register_in(impl.next_catalog, resolvers, {});
+  if (!joined) {
+    return error(joined.error().code, "{}: {}", impl.where(), joined.error().message);
+  }
+  return joined;
+}
+
+void TaskStore::stage(Registration accepted) {
+  Impl& impl = *impl_;
+  if (!impl.stored_catalog) impl.stored_catalog = std::move(impl.next_catalog);
+  impl.next_catalog = std::move(accepted.catalog);
+  for (Impl::OpenState& state : impl.states) {
+    if (!state.open) continue;
+    state.schema = static_cast<std::uint16_t>(impl.next_catalog.resolvers.at(state.name).schema());
+  }
+  impl.know(impl.next_catalog);
 }
 
 // A timer whose handler is gone would never fire, and nobody would notice.
@@ -519,6 +585,9 @@ Result<int> TaskStore::Impl::write_all(const CommitRequest& request) {
     WEIR_TRY(code, drop(raw));
   }
   if (code == 0 && request.undo == UndoStep::roll_back) code = UndoLog::restore(raw);
+  if (code == 0 && stored_catalog) {
+    code = Rows::put(raw, resolvers, schemas, *stored_catalog, next_catalog);
+  }
   if (code == 0) {
     code = undo.begin(raw, undo_head.has_value() && request.undo == UndoStep::none);
   }
@@ -605,6 +674,7 @@ Result<void> TaskStore::commit(const CommitRequest& request) {
   } else if (request.undo != UndoStep::none) {
     impl.undo_head.reset();
   }
+  impl.stored_catalog.reset();
   if (request.drop) impl.known.clear();
   impl.renew();
   return {};

@@ -109,6 +109,8 @@ struct ResolverSchema {
   bool timers = false;                  ///< it has a handler for them
 };
 
+struct Registration;  // catalog.hpp
+
 /// The durable half of one task: one LMDB environment with States, timers, offsets, outbox, commit
 /// id and descriptors. host/docs/record-format.md has the grammar of what it holds.
 ///
@@ -141,6 +143,17 @@ class TaskStore {
   /// changed.
   Result<std::vector<ResolverId>> register_resolvers(std::span<const ResolverSchema> resolvers,
                                                      std::span<const v1::Input> started_at);
+
+  /// What register_resolvers() would make of other builds of the resolvers that are registered;
+  /// touches nothing. Errc::refused as there, and where only register_resolvers() can follow: a
+  /// resolver would begin or cease to have State or timers, or its State's version would rise.
+  /// Reads what register_resolvers() and stage() change and nothing else does. [any], but not
+  /// beside those two.
+  Result<Registration> check_builds(std::span<const ResolverSchema> resolvers) const;
+
+  /// From the next commit() on States are of the builds that check_builds() has accepted. The
+  /// commit writes that, too: until then nothing on the disk knows of them. Costs no transaction.
+  void stage(Registration accepted);
 
   /// What the last register_resolvers() found that an operator should hear, a sentence each: a
   /// resolver that starts now, one that was renamed, State whose resolver is gone from the app.

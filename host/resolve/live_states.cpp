@@ -26,7 +26,21 @@ LiveStates::LiveStates(ResolverInstance& instance, CommittedStates& committed, L
 
 LiveStates::~LiveStates() {
   repeat_run_.release();
-  for (auto& entry : states_) unload(*entry.second);
+  for (auto& entry : states_) {
+    if (entry.second != nullptr) unload(*entry.second);
+  }
+}
+
+bool LiveStates::release(std::size_t count) {
+  if (!released_to_) {
+    repeat_run_.release();
+    released_to_ = states_.begin();
+  }
+  for (; count > 0 && *released_to_ != states_.end(); --count, ++*released_to_) {
+    unload(*(*released_to_)->second);
+    released_to_->value().reset();
+  }
+  return *released_to_ != states_.end();
 }
 
 void LiveStates::find(std::span<Wanted> wanted) {

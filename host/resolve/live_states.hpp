@@ -135,6 +135,10 @@ class LiveStates {
   /// nothing into the live set.
   Result<std::optional<std::string>> peek(std::string_view key);
 
+  /// Frees `count` States at most, whatever they hold; false: none are left. After the first call
+  /// only this one and the destructor, which then may run on any thread, are allowed.
+  bool release(std::size_t count);
+
   std::uint64_t count() const { return states_.size(); }
   std::uint64_t estimated_bytes() const { return estimated_bytes_; }
   std::uint64_t touched_count() const { return touched_.size(); }
@@ -176,6 +180,7 @@ class LiveStates {
   std::uint64_t estimated_bytes_ = 0;
   Arena repeat_arena_;
   PreparedRun repeat_run_;
+  std::optional<Map::iterator> released_to_;
 };
 
 }  // namespace weir::host

@@ -9,12 +9,23 @@
 namespace weir::host {
 
 Task::Turn Task::turn() {
-  if (halted_) return Turn::halted;
+  if (!retiring_.empty()) free_retired();
+  const bool swap_is_asked = swap_is_asked_.load(std::memory_order_relaxed);
+  if (halted_) {
+    if (swap_is_asked) refuse_swap();
+    return Turn::halted;
+  }
   const std::int64_t now_ms = ports_.clock.steady_ms();
   // Not only before the next commit, which may never come: what is out counts as out.
   if (publishing_ && ports_.publisher.is_done(*publishing_)) {
     if (auto out = await_publication(); !out) {
       halt(std::move(out).error());
+      return Turn::halted;
+    }
+  }
+  if (swap_is_asked) {
+    if (auto swapped = swap_if_asked(); !swapped) {
+      halt(std::move(swapped).error());
       return Turn::halted;
     }
   }
@@ -38,7 +49,7 @@ Task::Turn Task::turn() {
     }
     return Turn::worked;
   }
-  return *worked ? Turn::worked : Turn::idle;
+  return *worked || !retiring_.empty() ? Turn::worked : Turn::idle;
 }
 
 Result<bool> Task::read(std::int64_t now_ms) {
@@ -87,7 +98,7 @@ Result<bool> Task::know_log() {
 Result<void> Task::decode(std::span<const Record> records) {
   batch_arena_.reset();
   for (std::size_t i = 0; i < decoders_.size(); ++i) {
-    decoders_[i]->decode(records, batch_arena_, decoded_[i]);
+    decoders_[i].decoder->decode(records, batch_arena_, decoded_[i]);
   }
   return {};
 }
@@ -395,7 +406,7 @@ void Task::append_dead_letter(SetAside kind, const Record& record, Stage& stage,
 
 Result<void> Task::emit(Stage& stage, std::string_view key, std::int64_t event_time_ms) {
   for (const EmittedFeature& feature : stage.instance->call().features) {
-    const TaskResolver::Output& output = stage.resolver->outputs[feature.output];
+    const ResolverOutput& output = stage.resolver->outputs[feature.output];
     ++stage.outcomes.features;
     if (!output.sink) continue;
     OutboxEntry entry{.sink = *output.sink,

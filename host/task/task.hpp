@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +29,7 @@
 #include "task/counters.hpp"
 #include "task/fit.hpp"
 #include "task/retry_log.hpp"
+#include "task/task_swap.hpp"
 #include "task/task_snapshot.hpp"
 
 namespace weir::host {
@@ -61,11 +64,7 @@ struct TaskResolver {
   std::string resolver;            ///< its name in the plugin
   std::string settings;            ///< serialized
   std::unique_ptr<Decoder> decoder;
-  struct Output {
-    std::optional<std::uint16_t> sink;  ///< index into TaskOptions::sink_names; absent: not wanted
-    std::unique_ptr<MessagePrinter> printer;  ///< null: the bytes go out as they are
-  };
-  std::vector<Output> outputs;  ///< in the order of the manifest
+  std::vector<ResolverOutput> outputs;  ///< in the order of the manifest
   std::uint32_t retry_attempts_max = 10;
   std::int64_t retry_wait_max_ms = 60'000;
 };
@@ -124,7 +123,7 @@ class Task {
   bool finish();
 
   const std::string& name() const { return options_.name; }
-  /// What it was opened with; does not change. [any]
+  /// What it was opened with; does not change, but for the resolvers' plugins and outputs. [any]
   const TaskOptions& options() const { return options_; }
   bool halted() const { return halted_.has_value(); }
   const Error& halt_reason() const { return *halted_; }
@@ -149,6 +148,17 @@ class Task {
   /// Committed timers that have not fired yet.
   Result<std::uint64_t> pending_timers();
 
+  /// Whether other builds of some of its resolvers, `changed`, can follow those that run: what
+  /// TaskBuilds need. Errc::refused: TaskStore::check_builds(). [control], while no swap is under
+  /// way.
+  Result<Registration> check_builds(std::span<const ResolverSchema> changed) const;
+
+  /// Asks for a swap between two commits; the next turns make it as soon as the last commit is
+  /// published. One at a time. [any]
+  void request_swap(TaskSwap& swap);
+  /// False: the task has begun with it, and will come to an end. [any]
+  bool withdraw_swap(TaskSwap& swap);
+
   /// For the TestDriver. The State of a key as the last successful call left it; absent: none.
   Result<std::optional<std::string>> state(std::string_view resolver, std::string_view key);
   /// What the open commit will send out, as read_outbox() takes it. Until the next turn().
@@ -158,11 +168,10 @@ class Task {
   /// A resolver with its part of the current fetch.
   struct Stage {
     TaskResolver* resolver = nullptr;
-    std::unique_ptr<ResolverInstance> instance;
+    std::shared_ptr<ResolverInstance> instance;  // shared with States that are freed after a swap
     ResolverId id = 0;
     std::unique_ptr<CommittedStates> committed;
     std::unique_ptr<LiveStates> live;  ///< null: stateless
-    SourceDecoder* decoder = nullptr;
     std::size_t decoded = 0;  ///< index into decoded_
     PreparedRun run;
     std::size_t next = 0;                    ///< in run, while walking the records
@@ -210,6 +219,15 @@ class Task {
   Result<Flow> resolve_returned(const Retry& retry);
   bool is_for(const Stage& stage) const;
 
+  // Other builds of its resolvers.
+  TaskSwap* begin_swap();
+  Result<void> swap_if_asked();
+  void refuse_swap();
+  void exchange(TaskSwap& swap);
+  void exchange_decoders(std::vector<KeyedDecoder>& others);
+  void free_retired();
+  static ResolverSchema schema_of(const TaskResolver& resolver);
+
   // Timers.
   bool timers_due() const { return next_timer_ms_ <= arrival_ms_; }
   void move_clock(std::int64_t to_ms) {
@@ -241,8 +259,8 @@ class Task {
   TaskPorts ports_;
   std::unique_ptr<TaskStore> store_;
   std::unique_ptr<Reader> reader_;
-  std::vector<std::unique_ptr<SourceDecoder>> decoders_;  // one a message type
-  std::vector<DecodedRecords> decoded_;                   // beside decoders_
+  std::vector<KeyedDecoder> decoders_;   // one a message type
+  std::vector<DecodedRecords> decoded_;  // beside decoders_
   std::vector<Stage> stages_;
 
   // The open commit.
@@ -284,6 +302,12 @@ class Task {
   const Retry* returned_ = nullptr;  // while one is handled
   const Stage* returned_to_ = nullptr;
   Again returned_again_;
+
+  // Other builds of its resolvers.
+  std::atomic<bool> swap_is_asked_{false};
+  std::mutex swap_mutex_;
+  TaskSwap* asked_swap_ = nullptr;    // guarded by swap_mutex_
+  std::vector<TaskSwap*> retiring_;  // whose States are being freed
 
   Error pending_halt_;  // why the walk over a fetch stopped
 

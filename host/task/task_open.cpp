@@ -116,13 +116,7 @@ Fit Task::fit() const {
 
 Result<void> Task::open_resolvers() {
   std::vector<ResolverSchema> schemas;
-  for (TaskResolver& resolver : options_.resolvers) {
-    const Manifest::Resolver& manifest = *resolver.plugin->manifest().find(resolver.resolver);
-    schemas.push_back(ResolverSchema{
-        resolver.name, resolver.renamed_from, resolver.use, resolver.plugin->manifest().version,
-        manifest.state_type.empty() ? nullptr : resolver.plugin->message(manifest.state_type),
-        manifest.state_version, manifest.state_readable_by, manifest.timers});
-  }
+  for (const TaskResolver& resolver : options_.resolvers) schemas.push_back(schema_of(resolver));
   const v1::Head here = next_head();
   const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());
   WEIR_TRY(const auto ids, store_->register_resolvers(schemas, inputs));
@@ -130,7 +124,6 @@ Result<void> Task::open_resolvers() {
     ports_.logger.info("commit", "task {}: {}", options_.name, note);
   }
 
-  std::vector<std::string> decoder_types;
   for (std::size_t i = 0; i < options_.resolvers.size(); ++i) {
     TaskResolver& resolver = options_.resolvers[i];
     Stage stage;
@@ -147,21 +140,32 @@ Result<void> Task::open_resolvers() {
       stage.timers = std::make_unique<LiveTimers>(*stage.committed_timers);
       WEIR_CHECK(stage.timers->reload());
     }
-    // Two resolvers of one plugin that take the same type share one decoding.
     const std::string& type = stage.instance->manifest().message_type;
-    const std::string decoder_key = type.empty() ? "" : resolver.plugin->file().sha256 + type;
-    const auto known = std::find(decoder_types.begin(), decoder_types.end(), decoder_key);
-    stage.decoded = static_cast<std::size_t>(known - decoder_types.begin());
-    if (known == decoder_types.end()) {
-      decoder_types.push_back(decoder_key);
-      decoders_.push_back(std::make_unique<SourceDecoder>(std::move(resolver.decoder), type.empty(),
-                                                          options_.source.input));
+    const std::string key = decoder_key(*resolver.plugin, type);
+    const auto known = std::ranges::find(decoders_, key, &KeyedDecoder::key);
+    stage.decoded = static_cast<std::size_t>(known - decoders_.begin());
+    if (known == decoders_.end()) {
+      decoders_.push_back({key, std::make_unique<SourceDecoder>(std::move(resolver.decoder),
+                                                                type.empty(),
+                                                                options_.source.input)});
     }
     stages_.push_back(std::move(stage));
   }
   decoded_.resize(decoders_.size());
   find_next_timer();
   return {};
+}
+
+ResolverSchema Task::schema_of(const TaskResolver& resolver) {
+  const Manifest::Resolver& manifest = *resolver.plugin->manifest().find(resolver.resolver);
+  return {resolver.name,
+          resolver.renamed_from,
+          resolver.use,
+          resolver.plugin->manifest().version,
+          manifest.state_type.empty() ? nullptr : resolver.plugin->message(manifest.state_type),
+          manifest.state_version,
+          manifest.state_readable_by,
+          manifest.timers};
 }
 
 Result<void> Task::recover() {

@@ -1,0 +1,155 @@
+#include "app/app_builds.hpp"
+
+#include <algorithm>
+
+#include <google/protobuf/descriptor.h>
+#include <google/protobuf/dynamic_message.h>
+
+namespace weir::host {
+
+namespace {
+
+constexpr std::string_view every_output = "*";  // options.proto, scalar_key of Resolver.to
+
+Format to_format(const config::v1::Source& source) {
+  Format format;
+  switch (source.format()) {
+    case config::v1::PROTOBUF:
+      format.kind = Format::Kind::protobuf;
+      break;
+    case config::v1::TEXT:
+      format.kind = Format::Kind::text;
+      break;
+    case config::v1::BYTES:
+      format.kind = Format::Kind::bytes;
+      break;
+    default:
+      format.kind = Format::Kind::json;
+  }
+  format.ignore_unknown_fields = source.unknown_fields() == config::v1::IGNORE;
+  format.required.assign(source.required().begin(), source.required().end());
+  if (source.framing() == config::v1::CONFLUENT) format.framing = Format::Framing::confluent;
+  format.schema_ids.assign(source.schema_ids().begin(), source.schema_ids().end());
+  return format;
+}
+
+const google::protobuf::Descriptor* message_type(const Plugin& plugin,
+                                                 const Manifest::Resolver& resolver) {
+  return resolver.message_type.empty() ? nullptr : plugin.message(resolver.message_type);
+}
+
+/// The sink that an output goes to; null: it is not wanted.
+const std::string* sink_of(const config::v1::Resolver& resolver, const std::string& output) {
+  const auto named = resolver.to().find(output);
+  if (named != resolver.to().end()) return &named->second;
+  const auto every = resolver.to().find(std::string(every_output));
+  return every != resolver.to().end() ? &every->second : nullptr;
+}
+
+/// What `plugin` offers for the app's resolver `name`.
+const Manifest::Resolver& offered(const Config& config, const std::string& name,
+                                  const Plugin& plugin) {
+  return *plugin.manifest().find(split_use(config.app().resolvers().at(name).use()).resolver);
+}
+
+}  // namespace
+
+Use split_use(const std::string& use) {
+  const std::size_t slash = use.find('/');
+  return {use.substr(0, slash), use.substr(slash + 1)};
+}
+
+Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& path,
+                                            const std::filesystem::path& copies, Logger& logger) {
+  const std::string area = "plugin " + path.stem().string();
+  WEIR_TRY(auto plugin,
+           Plugin::load(path, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
+                          logger.write(level, area, text);
+                        }}));
+  logger.info("resolve", "plugin {} {} ({}, sha256 {:.12})", plugin->manifest().plugin,
+              plugin->manifest().version, path.filename().string(), plugin->file().sha256);
+  return plugin;
+}
+
+Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
+                                                          const std::filesystem::path& copies,
+                                                          Logger& logger) {
+  std::vector<std::shared_ptr<Plugin>> plugins;
+  for (int i = 0; i < config.app().plugins_size(); ++i) {
+    WEIR_TRY(auto plugin,
+             load_plugin(config.resolve_path(config.app().plugins(i)), copies, logger));
+    plugins.push_back(std::move(plugin));
+  }
+  return plugins;
+}
+
+Result<std::string> settings_of(const Config& config, const std::string& name,
+                                const Plugin& plugin) {
+  const Manifest::Resolver& manifest = offered(config, name, plugin);
+  if (manifest.settings_type.empty()) return std::string{};
+  google::protobuf::DynamicMessageFactory factory;
+  const std::unique_ptr<google::protobuf::Message> message(
+      factory.GetPrototype(plugin.message(manifest.settings_type))->New());
+  WEIR_CHECK(config.bind_settings(name, message.get()));
+  return message->SerializeAsString();
+}
+
+Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::string& name,
+                                            const Plugin& plugin) {
+  const config::v1::App& app = config.app();
+  return make_decoder(to_format(app.sources().at(app.resolvers().at(name).from())),
+                      message_type(plugin, offered(config, name, plugin)));
+}
+
+std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& name,
+                                       const Plugin& plugin,
+                                       const std::vector<std::string>& sink_names) {
+  const config::v1::App& app = config.app();
+  std::vector<ResolverOutput> outputs;
+  for (const Manifest::Feature& feature : offered(config, name, plugin).features) {
+    ResolverOutput& output = outputs.emplace_back();
+    const std::string* sink = sink_of(app.resolvers().at(name), feature.name);
+    if (sink == nullptr) continue;
+    output.sink = static_cast<std::uint16_t>(
+        std::find(sink_names.begin(), sink_names.end(), *sink) - sink_names.begin());
+    if (app.sinks().at(*sink).format() == config::v1::JSON) {
+      output.printer = std::make_unique<MessagePrinter>(plugin.message(feature.type));
+    }
+  }
+  return outputs;
+}
+
+Result<TaskBuilds> builds_of(const Config& config, const Task& task,
+                             const std::shared_ptr<Plugin>& plugin) {
+  const TaskOptions& options = task.options();
+  TaskBuilds builds;
+  std::vector<ResolverSchema> changed;
+  for (std::size_t i = 0; i < options.resolvers.size(); ++i) {
+    const TaskResolver& resolver = options.resolvers[i];
+    const Use use = split_use(resolver.use);
+    if (use.plugin != plugin->manifest().plugin) continue;
+    const Manifest::Resolver& manifest = *plugin->manifest().find(use.resolver);
+    changed.push_back({resolver.name, "", resolver.use, plugin->manifest().version,
+                       manifest.state_type.empty() ? nullptr : plugin->message(manifest.state_type),
+                       manifest.state_version, manifest.state_readable_by, manifest.timers});
+    ResolverBuild& build = builds.resolvers.emplace_back();
+    build.resolver = i;
+    build.plugin = plugin;
+    build.outputs = outputs_of(config, resolver.name, *plugin, options.sink_names);
+    WEIR_TRY(const std::string settings, settings_of(config, resolver.name, *plugin));
+    WEIR_TRY(build.instance, ResolverInstance::create(plugin, use.resolver, settings));
+    const std::string key = decoder_key(*plugin, manifest.message_type);
+    if (std::ranges::find(builds.decoders, key, &KeyedDecoder::key) != builds.decoders.end()) {
+      continue;
+    }
+    WEIR_TRY(auto decoder, decoder_of(config, resolver.name, *plugin));
+    builds.decoders.push_back({key, std::make_unique<SourceDecoder>(std::move(decoder),
+                                                                    manifest.message_type.empty(),
+                                                                    options.source.input)});
+  }
+  if (builds.resolvers.empty()) return builds;
+  WEIR_TRY(builds.registration, task.check_builds(changed));
+  return builds;
+}
+
+}  // namespace weir::host

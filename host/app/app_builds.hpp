@@ -1,0 +1,50 @@
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/logger.hpp"
+#include "base/result.hpp"
+#include "config/config.hpp"
+#include "decode/decoder.hpp"
+#include "resolve/plugin.hpp"
+#include "task/task.hpp"
+
+namespace weir::host {
+
+/// What of an app depends on the builds of its plugins: the YAML's words against what a build
+/// offers. AppSchemas has checked that they fit.
+
+/// `plugin/resolver`, whose form the configuration has checked.
+struct Use {
+  std::string plugin;
+  std::string resolver;
+};
+Use split_use(const std::string& use);
+
+/// Loads one file; its lines go to the logger. [control]
+Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& path,
+                                            const std::filesystem::path& copies, Logger& logger);
+
+/// Opens every plugin that the app names, in the order of the file. [control]
+Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
+                                                          const std::filesystem::path& copies,
+                                                          Logger& logger);
+
+/// Of the app's resolver `name`, with the code that `plugin` has for it.
+Result<std::string> settings_of(const Config& config, const std::string& name,
+                                const Plugin& plugin);
+Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::string& name,
+                                            const Plugin& plugin);
+std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& name,
+                                       const Plugin& plugin,
+                                       const std::vector<std::string>& sink_names);
+
+/// All that `task` needs to go over to `plugin`; empty resolvers: it does not use it. Creates the
+/// instances. Errc::config: settings are refused. Errc::refused: Task::check_builds(). [control]
+Result<TaskBuilds> builds_of(const Config& config, const Task& task,
+                             const std::shared_ptr<Plugin>& plugin);
+
+}  // namespace weir::host

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "base/result.hpp"
+#include "reload/refusal.hpp"
+#include "resolve/plugin.hpp"
+#include "weir/v1/generations.pb.h"
+
+namespace weir::host {
+
+v1::Generation generation_of(const PluginFile& file, const std::filesystem::path& from);
+
+/// Which builds an app has had, and copies of those that may be needed again, durably in the state
+/// directory: <state>/plugins/history, <state>/plugins/builds/<sha256>.so. [control]
+class Generations {
+ public:
+  /// Errc::corrupt: the file is not what this wrote.
+  static Result<Generations> open(const std::filesystem::path& state);
+
+  const v1::Generations& stored() const { return stored_; }
+  /// Where copies are kept, by hash.
+  std::filesystem::path builds() const { return directory_ / "builds"; }
+
+  /// The copy of what was promoted last. Absent: nothing was, or its copy is not here any more.
+  std::optional<std::filesystem::path> promoted_copy(const std::string& plugin) const;
+  /// What was promoted or started before what is promoted now, if its copy is still here.
+  std::optional<v1::Generation> before_promoted(const std::string& plugin) const;
+
+  Result<void> started(std::int64_t at_ms, const v1::Generation& generation);
+  Result<void> reloaded(std::int64_t at_ms, const v1::Generation& generation,
+                        const v1::Generation& before);
+  Result<void> promoted(std::int64_t at_ms, const v1::Generation& generation);
+  /// `to` runs again in the place of `from`.
+  Result<void> rolled_back(std::int64_t at_ms, const v1::Generation& to, const v1::Generation& from,
+                           ReloadCode code, const std::string& text);
+  Result<void> refused(std::int64_t at_ms, const v1::Generation& generation,
+                       const Refusal& refusal);
+
+ private:
+  explicit Generations(std::filesystem::path directory) : directory_(std::move(directory)) {}
+  v1::GenerationEvent& add(std::int64_t at_ms, v1::GenerationEvent::What what,
+                           const v1::Generation& generation);
+  Result<void> write();
+  /// Deletes copies that neither a restart nor a rollback will ask for.
+  void prune() const;
+
+  std::filesystem::path directory_;
+  v1::Generations stored_;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.hpp"
+#include "config/config.hpp"
+#include "resolve/plugin.hpp"
+#include "resolve/schemas.hpp"
+#include "task/task.hpp"
+
+namespace weir::host {
+
+/// The running app, as a reload sees it: a port. [control]
+class ReloadApp {
+ public:
+  virtual ~ReloadApp() = default;
+
+  struct RunningTask {
+    Task* task = nullptr;
+    std::function<bool()> has_ended;  ///< its thread turns it no more. [any]
+  };
+  virtual std::vector<RunningTask> tasks() = 0;
+
+  /// The plugins that run, in the order of the YAML, and the file that it names for each.
+  virtual const std::vector<std::shared_ptr<Plugin>>& plugins() const = 0;
+  virtual std::filesystem::path file_of(std::size_t plugin) const = 0;
+
+  /// What the YAML asks of `file`, in the place of the plugin of its name, and does not get.
+  struct Misfit {
+    std::string key;  ///< of the resolver: use, to, from or settings
+    std::string text;
+  };
+  virtual std::vector<Misfit> misfits(const PluginFile& file) = 0;
+
+  /// Task::check_builds() with what a file that was not loaded brings along.
+  virtual Result<void> check_schemas(const Task& task, const PluginFile& file,
+                                     const Schemas& schemas) = 0;
+
+  virtual Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file) = 0;
+
+  /// All that `task` needs to go over to `plugin`. Empty resolvers: it does not use it.
+  virtual Result<TaskBuilds> builds(const Task& task, const std::shared_ptr<Plugin>& plugin) = 0;
+  /// The part of it that a task needs to go back to builds that it has had.
+  virtual Result<Registration> registration(const Task& task, const Plugin& plugin) = 0;
+
+  /// All tasks have gone over to it.
+  virtual void activated(const std::shared_ptr<Plugin>& plugin) = 0;
+};
+
+}  // namespace weir::host

@@ -1,0 +1,170 @@
+// How a task changes the builds of its resolvers: between two commits, by changing pointers.
+#include "task/task_swap.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "base/assert.hpp"
+#include "task/task.hpp"
+
+namespace weir::host {
+
+namespace {
+/// States of the builds before that one turn frees.
+constexpr std::size_t freed_per_turn = 256;
+}  // namespace
+
+std::string decoder_key(const Plugin& plugin, const std::string& message_type) {
+  return message_type.empty() ? std::string() : plugin.file().sha256 + message_type;
+}
+
+// ---------------------------------------------------------------------------------------------
+
+TaskSwap::State TaskSwap::state() const {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
+TaskSwap::State TaskSwap::wait(std::chrono::milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, timeout,
+                    [&] { return state_ != State::asked && state_ != State::swapping; });
+  return state_;
+}
+
+bool TaskSwap::is_freed() const {
+  const std::lock_guard lock(mutex_);
+  return freed_;
+}
+
+// Notifies under the lock: whoever waits may destroy the object right afterwards.
+void TaskSwap::set(State state) {
+  const std::lock_guard lock(mutex_);
+  state_ = state;
+  const bool began = state == State::asked || state == State::swapping;
+  if (!began && (state != State::swapped || retired_.empty())) freed_ = true;
+  changed_.notify_all();
+}
+
+void TaskSwap::set_freed() {
+  const std::lock_guard lock(mutex_);
+  freed_ = true;
+}
+
+// ---------------------------------------------------------------------------------------------
+
+Result<Registration> Task::check_builds(std::span<const ResolverSchema> changed) const {
+  std::vector<ResolverSchema> schemas;
+  for (const TaskResolver& resolver : options_.resolvers) {
+    const auto other = std::ranges::find(changed, resolver.name, &ResolverSchema::name);
+    schemas.push_back(other != changed.end() ? *other : schema_of(resolver));
+    schemas.back().renamed_from.clear();  // that has happened when the task was opened
+  }
+  return store_->check_builds(schemas);
+}
+
+void Task::request_swap(TaskSwap& swap) {
+  const std::lock_guard lock(swap_mutex_);
+  WEIR_ASSERT(asked_swap_ == nullptr, "one swap at a time");
+  asked_swap_ = &swap;
+  swap_is_asked_.store(true, std::memory_order_relaxed);
+}
+
+bool Task::withdraw_swap(TaskSwap& swap) {
+  const std::lock_guard lock(swap_mutex_);
+  if (asked_swap_ != &swap) return false;
+  asked_swap_ = nullptr;
+  swap.set(TaskSwap::State::withdrawn);
+  return true;
+}
+
+TaskSwap* Task::begin_swap() {
+  const std::lock_guard lock(swap_mutex_);
+  swap_is_asked_.store(false, std::memory_order_relaxed);
+  TaskSwap* const swap = std::exchange(asked_swap_, nullptr);
+  if (swap != nullptr) swap->set(TaskSwap::State::swapping);
+  return swap;
+}
+
+Result<void> Task::swap_if_asked() {
+  // Its commit would have to wait for the one on its way out: go on with records meanwhile.
+  if (publishing_ && !ports_.publisher.is_done(*publishing_)) return {};
+  TaskSwap* const swap = begin_swap();
+  if (swap == nullptr) return {};
+  if (next_offset_ != committed_offset_ || open_records_ > 0) {
+    if (auto committed = commit(); !committed) {
+      swap->failure_ = committed.error();
+      swap->set(TaskSwap::State::failed);
+      return committed;
+    }
+  }
+  const std::int64_t begun_us = ports_.clock.steady_us();
+  exchange(*swap);
+  if (!swap->retired_.empty()) retiring_.push_back(swap);
+  swap->first_offset_ = next_offset_;
+  swap->pause_us_ = ports_.clock.steady_us() - begun_us;
+  swap->set(TaskSwap::State::swapped);
+  step("swap");
+  return {};
+}
+
+void Task::refuse_swap() {
+  TaskSwap* const swap = begin_swap();
+  if (swap == nullptr) return;
+  swap->failure_ = *halted_;
+  swap->set(TaskSwap::State::failed);
+}
+
+void Task::exchange(TaskSwap& swap) {
+  TaskBuilds& builds = swap.builds_;
+  for (ResolverBuild& build : builds.resolvers) {
+    Stage& stage = stages_[build.resolver];
+    TaskResolver& resolver = options_.resolvers[build.resolver];
+    stage.run.release();
+    if (stage.live != nullptr) swap.retired_.push_back({stage.instance, std::move(stage.live)});
+    std::swap(stage.instance, build.instance);
+    std::swap(resolver.plugin, build.plugin);
+    std::swap(resolver.outputs, build.outputs);
+    if (stage.committed != nullptr) {
+      stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);
+    }
+  }
+  exchange_decoders(builds.decoders);
+  store_->stage(std::move(builds.registration));
+}
+
+/// Those that are still needed stay, the others go where the new ones have come from.
+void Task::exchange_decoders(std::vector<KeyedDecoder>& others) {
+  std::vector<KeyedDecoder> pool = std::move(decoders_);
+  std::move(others.begin(), others.end(), std::back_inserter(pool));
+  decoders_.clear();
+  for (Stage& stage : stages_) {
+    const std::string key =
+        decoder_key(*stage.resolver->plugin, stage.instance->manifest().message_type);
+    const auto known = std::ranges::find(decoders_, key, &KeyedDecoder::key);
+    stage.decoded = static_cast<std::size_t>(known - decoders_.begin());
+    if (known != decoders_.end()) continue;
+    const auto found = std::ranges::find(pool, key, &KeyedDecoder::key);
+    WEIR_ASSERT(found != pool.end(), "a swap brings every decoder that its builds need");
+    decoders_.push_back(std::move(*found));
+    pool.erase(found);
+  }
+  others = std::move(pool);
+  decoded_.clear();
+  decoded_.resize(decoders_.size());
+}
+
+void Task::free_retired() {
+  std::size_t left = freed_per_turn;
+  TaskSwap& swap = *retiring_.front();
+  for (TaskSwap::Retired& retired : swap.retired_) {
+    if (left == 0) return;
+    if (retired.live->release(left)) return;
+    left /= 2;  // a little at a time, also where many resolvers had few
+  }
+  retiring_.erase(retiring_.begin());
+  swap.set_freed();
+}
+
+}  // namespace weir::host
