@@ -11,7 +11,7 @@
 
 namespace weir::host {
 
-/// What does not change while a host runs, and what it was started as.
+/// What a host is, and what it runs.
 struct HostIdentity {
   std::string app;
   std::string version;
@@ -20,8 +20,14 @@ struct HostIdentity {
     std::string name;
     std::string version;
     std::string sha256;
+    bool in_probation = false;
+    std::string loaded;          ///< the version that waits for `weir plugin activate`, if one does
+    std::uint64_t reloads = 0;   ///< since the start
+    std::uint64_t refusals = 0;  ///< of reloads
+    std::uint64_t rollbacks = 0;  ///< by hand and automatic
   };
-  std::vector<Plugin> plugins;
+  std::vector<Plugin> plugins;       ///< the builds that run; a reload changes them
+  std::uint64_t pinned_plugins = 0;  ///< builds that stay mapped although nothing uses them
 };
 
 struct TaskView {
@@ -50,7 +56,7 @@ class HostView {
   virtual Phase phase() = 0;
 
   // From `running` on.
-  virtual const HostIdentity& identity() = 0;
+  virtual HostIdentity identity() = 0;
   virtual std::vector<TaskView> tasks() = 0;
   virtual std::vector<WorkerView> workers() = 0;
 

@@ -48,9 +48,19 @@ const Value& value_of(const std::vector<std::pair<std::string, Value>>& pairs,
 
 }  // namespace
 
+std::vector<std::filesystem::path> plugin_files(const Config& config) {
+  std::vector<std::filesystem::path> files;
+  for (const std::string& file : config.app().plugins()) files.push_back(config.resolve_path(file));
+  return files;
+}
+
 Result<void> check_plugins(const Config& config) {
+  return check_plugins(config, plugin_files(config));
+}
+
+Result<void> check_plugins(const Config& config, const std::vector<std::filesystem::path>& files) {
   std::vector<Finding> findings;
-  AppSchemas::read(config, findings).check(config, findings);
+  AppSchemas::read(config, files, findings).check(config, findings);
   std::erase_if(findings, [](const Finding& finding) {
     return finding.severity == Finding::Severity::warning;
   });
@@ -72,12 +82,16 @@ App::App(const Config& config, Options options, Clock& clock, Logger& logger)
 
 App::~App() {
   admin_.reset();
-  workers_.clear();  // before the publishers that their tasks use
+  request_stop();
+  join();
+  reloader_.reset();  // when no thread turns the tasks any more
+  workers_.clear();   // before the publishers that their tasks use
 }
 
 Result<void> App::build() {
   const config::v1::App& app = config_.app();
-  WEIR_CHECK(check_plugins(config_));
+  if (options_.plugin_files.empty()) options_.plugin_files = plugin_files(config_);
+  WEIR_CHECK(check_plugins(config_, options_.plugin_files));
   std::vector<std::string> warnings;
   WEIR_TRY(directory_,
            StateDirectory::lock(options_.state.value_or(config_.resolve_path(app.state().path())),
@@ -94,7 +108,13 @@ Result<void> App::build() {
   if (options_.start_admin) {
     WEIR_TRY(admin_, options_.start_admin(view_, *log_, state_path()));
   }
-  WEIR_TRY(plugins_, load_plugins(config_, state_path() / "plugins", logger_));
+  for (std::size_t i = 0; i < options_.plugin_files.size(); ++i) {
+    // Its own name, also where the file is a copy that is called otherwise.
+    const std::filesystem::path named = app.plugins(static_cast<int>(i));
+    WEIR_TRY(auto plugin, load_plugin(options_.plugin_files[i], named.stem().string(),
+                                      state_path() / "plugins", logger_));
+    plugins_.push_back(std::move(plugin));
+  }
   WEIR_CHECK(open_topics());
   WEIR_CHECK(join_group());  // before a producer is opened: that fences the producers of others
 
@@ -325,6 +345,14 @@ const Error* App::first_halt() const {
     }
   }
   return nullptr;
+}
+
+Result<Reloader*> App::open_reloader(Reloader::Options options) {
+  options.state = state_path();
+  reloads_ = std::make_unique<AppReloads>(AppReloads::Parts{
+      config_, plugins_, workers_, view_, logger_, state_path() / "plugins", options_.own_threads});
+  WEIR_TRY(reloader_, Reloader::open(*reloads_, clock_, logger_, std::move(options)));
+  return reloader_.get();
 }
 
 std::vector<Task*> App::tasks() {

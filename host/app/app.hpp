@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "app/app_parts.hpp"
+#include "app/app_reloads.hpp"
 #include "app/app_view.hpp"
 #include "base/clock.hpp"
 #include "base/logger.hpp"
@@ -22,6 +23,7 @@
 #include "config/config.hpp"
 #include "log/log.hpp"
 #include "publish/publisher.hpp"
+#include "reload/reloader.hpp"
 #include "resolve/plugin.hpp"
 #include "task/task.hpp"
 #include "task/worker.hpp"
@@ -31,6 +33,8 @@ namespace weir::host {
 /// Everything that is wrong between the app's YAML and the plugins that it names, with positions.
 /// Reads their files and runs none of their code. Errc::config.
 Result<void> check_plugins(const Config& config);
+/// The same for `files` in the place of those that it names.
+Result<void> check_plugins(const Config& config, const std::vector<std::filesystem::path>& files);
 
 /// One running app: the state directory, its log, its plugins, and a task for each partition of
 /// each source. Builds the parts in the order in which they depend on each other, and takes them
@@ -39,7 +43,10 @@ class App {
  public:
   struct Options {
     std::optional<std::filesystem::path> state;  ///< in place of the YAML's
-    Log* log = nullptr;                          ///< in place of the YAML's; outlives the app
+    /// Where plugins are loaded from in place of the files that the YAML names, in their order;
+    /// empty: from those.
+    std::vector<std::filesystem::path> plugin_files;
+    Log* log = nullptr;       ///< in place of the YAML's; outlives the app
     bool own_threads = true;  ///< false: the caller turns the tasks (tasks()), publishing is inline
     bool sync = true;         ///< false: the process is the only fault that can happen
     pid_t named_pid = 0;      ///< whom others are told to stop; 0: this process
@@ -67,6 +74,10 @@ class App {
 
   Worker::Progress progress() const;
   const Error* first_halt() const;  ///< after join(), or where the caller turns the tasks
+
+  /// What replaces plugins while the app runs; for one thread at a time, whose use of it ends
+  /// before the app. After open(), once.
+  Result<Reloader*> open_reloader(Reloader::Options options);
 
   std::vector<Task*> tasks();
   const std::vector<std::shared_ptr<Plugin>>& plugins() const { return plugins_; }
@@ -104,7 +115,9 @@ class App {
   std::mutex stdout_mutex_;
   std::vector<std::unique_ptr<Publisher>> publishers_;  // one a worker
   std::vector<std::unique_ptr<Worker>> workers_;
-  AppView view_;                 // of the above
+  AppView view_;  // of the above
+  std::unique_ptr<AppReloads> reloads_;
+  std::unique_ptr<Reloader> reloader_;
   std::shared_ptr<void> admin_;  // reads view_, so it ends first
 };
 

@@ -47,8 +47,8 @@ const std::string* sink_of(const config::v1::Resolver& resolver, const std::stri
 }
 
 /// What `plugin` offers for the app's resolver `name`.
-const Manifest::Resolver& offered(const Config& config, const std::string& name,
-                                  const Plugin& plugin) {
+const Manifest::Resolver& offer(const Config& config, const std::string& name,
+                                const Plugin& plugin) {
   return *plugin.manifest().find(split_use(config.app().resolvers().at(name).use()).resolver);
 }
 
@@ -59,33 +59,23 @@ Use split_use(const std::string& use) {
   return {use.substr(0, slash), use.substr(slash + 1)};
 }
 
-Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& path,
+Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& file,
+                                            const std::string& name,
                                             const std::filesystem::path& copies, Logger& logger) {
-  const std::string area = "plugin " + path.stem().string();
-  WEIR_TRY(auto plugin,
-           Plugin::load(path, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
-                          logger.write(level, area, text);
-                        }}));
+  const std::string area = "plugin " + name;
+  WEIR_TRY(
+      auto plugin,
+      Plugin::load(file, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
+                     logger.write(level, area, text);
+                   }}));
   logger.info("resolve", "plugin {} {} ({}, sha256 {:.12})", plugin->manifest().plugin,
-              plugin->manifest().version, path.filename().string(), plugin->file().sha256);
+              plugin->manifest().version, file.filename().string(), plugin->file().sha256);
   return plugin;
-}
-
-Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
-                                                          const std::filesystem::path& copies,
-                                                          Logger& logger) {
-  std::vector<std::shared_ptr<Plugin>> plugins;
-  for (int i = 0; i < config.app().plugins_size(); ++i) {
-    WEIR_TRY(auto plugin,
-             load_plugin(config.resolve_path(config.app().plugins(i)), copies, logger));
-    plugins.push_back(std::move(plugin));
-  }
-  return plugins;
 }
 
 Result<std::string> settings_of(const Config& config, const std::string& name,
                                 const Plugin& plugin) {
-  const Manifest::Resolver& manifest = offered(config, name, plugin);
+  const Manifest::Resolver& manifest = offer(config, name, plugin);
   if (manifest.settings_type.empty()) return std::string{};
   google::protobuf::DynamicMessageFactory factory;
   const std::unique_ptr<google::protobuf::Message> message(
@@ -98,7 +88,7 @@ Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::str
                                             const Plugin& plugin) {
   const config::v1::App& app = config.app();
   return make_decoder(to_format(app.sources().at(app.resolvers().at(name).from())),
-                      message_type(plugin, offered(config, name, plugin)));
+                      message_type(plugin, offer(config, name, plugin)));
 }
 
 std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& name,
@@ -106,7 +96,7 @@ std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& 
                                        const std::vector<std::string>& sink_names) {
   const config::v1::App& app = config.app();
   std::vector<ResolverOutput> outputs;
-  for (const Manifest::Feature& feature : offered(config, name, plugin).features) {
+  for (const Manifest::Feature& feature : offer(config, name, plugin).features) {
     ResolverOutput& output = outputs.emplace_back();
     const std::string* sink = sink_of(app.resolvers().at(name), feature.name);
     if (sink == nullptr) continue;
@@ -119,19 +109,35 @@ std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& 
   return outputs;
 }
 
+std::vector<ResolverSchema> schemas_of(
+    const Task& task, const Manifest& manifest,
+    const std::function<const google::protobuf::Descriptor*(const std::string&)>& type) {
+  std::vector<ResolverSchema> schemas;
+  for (const TaskResolver& resolver : task.options().resolvers) {
+    const Use use = split_use(resolver.use);
+    if (use.plugin != manifest.plugin) continue;
+    const Manifest::Resolver& offered = *manifest.find(use.resolver);
+    schemas.push_back({resolver.name, "", resolver.use, manifest.version,
+                       offered.state_type.empty() ? nullptr : type(offered.state_type),
+                       offered.state_version, offered.state_readable_by, offered.timers});
+  }
+  return schemas;
+}
+
+std::vector<ResolverSchema> schemas_of(const Task& task, const Plugin& plugin) {
+  return schemas_of(task, plugin.manifest(),
+                    [&](const std::string& type) { return plugin.message(type); });
+}
+
 Result<TaskBuilds> builds_of(const Config& config, const Task& task,
                              const std::shared_ptr<Plugin>& plugin) {
   const TaskOptions& options = task.options();
   TaskBuilds builds;
-  std::vector<ResolverSchema> changed;
   for (std::size_t i = 0; i < options.resolvers.size(); ++i) {
     const TaskResolver& resolver = options.resolvers[i];
     const Use use = split_use(resolver.use);
     if (use.plugin != plugin->manifest().plugin) continue;
     const Manifest::Resolver& manifest = *plugin->manifest().find(use.resolver);
-    changed.push_back({resolver.name, "", resolver.use, plugin->manifest().version,
-                       manifest.state_type.empty() ? nullptr : plugin->message(manifest.state_type),
-                       manifest.state_version, manifest.state_readable_by, manifest.timers});
     ResolverBuild& build = builds.resolvers.emplace_back();
     build.resolver = i;
     build.plugin = plugin;
@@ -143,12 +149,12 @@ Result<TaskBuilds> builds_of(const Config& config, const Task& task,
       continue;
     }
     WEIR_TRY(auto decoder, decoder_of(config, resolver.name, *plugin));
-    builds.decoders.push_back({key, std::make_unique<SourceDecoder>(std::move(decoder),
-                                                                    manifest.message_type.empty(),
-                                                                    options.source.input)});
+    builds.decoders.push_back(
+        {key, std::make_unique<SourceDecoder>(std::move(decoder), manifest.message_type.empty(),
+                                              options.source.input)});
   }
   if (builds.resolvers.empty()) return builds;
-  WEIR_TRY(builds.registration, task.check_builds(changed));
+  WEIR_TRY(builds.registration, task.check_builds(schemas_of(task, *plugin)));
   return builds;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -24,14 +25,10 @@ struct Use {
 };
 Use split_use(const std::string& use);
 
-/// Loads one file; its lines go to the logger. [control]
-Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& path,
+/// Loads one file; its lines go to the logger under `name`. [control]
+Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& file,
+                                            const std::string& name,
                                             const std::filesystem::path& copies, Logger& logger);
-
-/// Opens every plugin that the app names, in the order of the file. [control]
-Result<std::vector<std::shared_ptr<Plugin>>> load_plugins(const Config& config,
-                                                          const std::filesystem::path& copies,
-                                                          Logger& logger);
 
 /// Of the app's resolver `name`, with the code that `plugin` has for it.
 Result<std::string> settings_of(const Config& config, const std::string& name,
@@ -41,6 +38,13 @@ Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::str
 std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& name,
                                        const Plugin& plugin,
                                        const std::vector<std::string>& sink_names);
+
+/// What the resolvers of `task` that use the plugin bring along in this build of it; `type` finds
+/// the descriptor of a message by its full name.
+std::vector<ResolverSchema> schemas_of(
+    const Task& task, const Manifest& manifest,
+    const std::function<const google::protobuf::Descriptor*(const std::string&)>& type);
+std::vector<ResolverSchema> schemas_of(const Task& task, const Plugin& plugin);
 
 /// All that `task` needs to go over to `plugin`; empty resolvers: it does not use it. Creates the
 /// instances. Errc::config: settings are refused. Errc::refused: Task::check_builds(). [control]

@@ -127,10 +127,17 @@ class ResolverCheck {
 }  // namespace
 
 AppSchemas AppSchemas::read(const Config& config, std::vector<Finding>& findings) {
+  std::vector<std::filesystem::path> paths;
+  for (const std::string& path : config.app().plugins()) paths.push_back(config.resolve_path(path));
+  return read(config, paths, findings);
+}
+
+AppSchemas AppSchemas::read(const Config& config, const std::vector<std::filesystem::path>& paths,
+                            std::vector<Finding>& findings) {
   AppSchemas out;
-  for (int i = 0; i < config.app().plugins_size(); ++i) {
+  for (std::size_t i = 0; i < paths.size(); ++i) {
     const std::string at = fmt::format("plugins.{}", i);
-    auto file = read_plugin_file(config.resolve_path(config.app().plugins(i)));
+    auto file = read_plugin_file(paths[i]);
     if (!file) {
       findings.push_back(config.at(at, at + ": " + file.error().message, ""));
       continue;
@@ -152,6 +159,15 @@ AppSchemas AppSchemas::read(const Config& config, std::vector<Finding>& findings
       continue;
     }
     out.files_.push_back({*std::move(file), *std::move(schemas)});
+  }
+  return out;
+}
+
+AppSchemas AppSchemas::of(std::vector<PluginFile> files) {
+  AppSchemas out;
+  for (PluginFile& file : files) {
+    auto schemas = Schemas::parse(file.schemas);
+    if (schemas) out.files_.push_back({std::move(file), *std::move(schemas)});
   }
   return out;
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
@@ -23,6 +24,12 @@ class AppSchemas {
 
   /// Reads every file. Problems become findings at `plugins.N`; what could be read stays usable.
   static AppSchemas read(const Config& config, std::vector<Finding>& findings);
+  /// The same for `paths` in the place of the files that the app names.
+  static AppSchemas read(const Config& config, const std::vector<std::filesystem::path>& paths,
+                         std::vector<Finding>& findings);
+
+  /// Of files that were read before, beside one another as they are.
+  static AppSchemas of(std::vector<PluginFile> files);
 
   const std::vector<File>& files() const { return files_; }
 

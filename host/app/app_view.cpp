@@ -9,16 +9,32 @@ namespace weir::host {
 void AppView::set_running(const std::string& app, std::span<const std::shared_ptr<Plugin>> plugins,
                           std::span<const std::unique_ptr<Worker>> workers,
                           std::span<const std::unique_ptr<Publisher>> publishers) {
-  identity_.app = app;
-  identity_.version = WEIR_VERSION;
-  identity_.abi = fmt::format("{}.{}", WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
-  for (const auto& plugin : plugins) {
-    identity_.plugins.push_back(
-        {plugin->manifest().plugin, plugin->manifest().version, plugin->file().sha256});
+  {
+    const std::lock_guard lock(mutex_);
+    identity_.app = app;
+    identity_.version = WEIR_VERSION;
+    identity_.abi = fmt::format("{}.{}", WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
+    for (const auto& plugin : plugins) {
+      HostIdentity::Plugin& one = identity_.plugins.emplace_back();
+      one.name = plugin->manifest().plugin;
+      one.version = plugin->manifest().version;
+      one.sha256 = plugin->file().sha256;
+    }
   }
   workers_ = workers;
   publishers_ = publishers;
   phase_.store(Phase::running, std::memory_order_release);
+}
+
+void AppView::set_plugins(std::vector<HostIdentity::Plugin> plugins, std::uint64_t pinned) {
+  const std::lock_guard lock(mutex_);
+  identity_.plugins = std::move(plugins);
+  identity_.pinned_plugins = pinned;
+}
+
+HostIdentity AppView::identity() {
+  const std::lock_guard lock(mutex_);
+  return identity_;
 }
 
 void AppView::set_stopping() {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "admin/host_view.hpp"
@@ -20,17 +21,20 @@ class AppView final : public HostView {
                    std::span<const std::unique_ptr<Worker>> workers,
                    std::span<const std::unique_ptr<Publisher>> publishers);
   void set_stopping();  ///< [control]
+  /// What runs now. [any]
+  void set_plugins(std::vector<HostIdentity::Plugin> plugins, std::uint64_t pinned);
 
   Phase phase() override { return phase_.load(std::memory_order_acquire); }
-  const HostIdentity& identity() override { return identity_; }
+  HostIdentity identity() override;
   std::vector<TaskView> tasks() override;
   std::vector<WorkerView> workers() override;
   std::vector<TaskStore::Usage> measure_stores() override;
 
  private:
   std::atomic<Phase> phase_{Phase::opening};
+  std::mutex mutex_;
+  HostIdentity identity_;  // guarded by mutex_
   // Written before `running` is, never after.
-  HostIdentity identity_;
   std::span<const std::unique_ptr<Worker>> workers_;
   std::span<const std::unique_ptr<Publisher>> publishers_;
 };

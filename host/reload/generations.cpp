@@ -7,6 +7,7 @@
 #include <set>
 
 #include "commit/files.hpp"
+#include "resolve/plugin_bytes.hpp"
 
 namespace weir::host {
 
@@ -80,6 +81,26 @@ v1::GenerationEvent& Generations::add(std::int64_t at_ms, v1::GenerationEvent::W
   event.set_what(what);
   *event.mutable_generation() = generation;
   return event;
+}
+
+Result<void> Generations::keep(const std::string& sha256, const std::filesystem::path& file) const {
+  const std::filesystem::path copy = builds() / (sha256 + ".so");
+  std::error_code ignored;
+  if (std::filesystem::exists(copy, ignored)) return {};
+  WEIR_TRY(const std::string bytes, read_plugin_bytes(file));
+  WEIR_CHECK(make_durable_directory(builds()));
+  return write_durable_file(copy, bytes);
+}
+
+Result<void> Generations::announce(const v1::Generation& generation) {
+  (*stored_.mutable_in_probation())[generation.plugin()] = generation;
+  return write();
+}
+
+Result<void> Generations::withdraw(const std::string& plugin, const v1::Generation* in_probation) {
+  stored_.mutable_in_probation()->erase(plugin);
+  if (in_probation != nullptr) (*stored_.mutable_in_probation())[plugin] = *in_probation;
+  return write();
 }
 
 Result<void> Generations::started(std::int64_t at_ms, const v1::Generation& generation) {

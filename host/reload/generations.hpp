@@ -29,7 +29,14 @@ class Generations {
   /// What was promoted or started before what is promoted now, if its copy is still here.
   std::optional<v1::Generation> before_promoted(const std::string& plugin) const;
 
+  /// Keeps a copy of `file`, whose hash is `sha256`.
+  Result<void> keep(const std::string& sha256, const std::filesystem::path& file) const;
+
   Result<void> started(std::int64_t at_ms, const v1::Generation& generation);
+  /// The tasks are about to go over to it.
+  Result<void> announce(const v1::Generation& generation);
+  /// They have not, and run on with `in_probation`, or with what was promoted.
+  Result<void> withdraw(const std::string& plugin, const v1::Generation* in_probation);
   Result<void> reloaded(std::int64_t at_ms, const v1::Generation& generation,
                         const v1::Generation& before);
   Result<void> promoted(std::int64_t at_ms, const v1::Generation& generation);

@@ -6,7 +6,8 @@
 
 namespace weir::host {
 
-/// The steps of a reload, in their order. Each can refuse, and none before `swap` touches what runs.
+/// The steps of a reload, in their order. Each can refuse, and none before `swap` touches what
+/// runs.
 enum class ReloadStep { request, stage, lint, fit, schema, probe, load, swap, probation };
 
 constexpr std::string_view name_of(ReloadStep step) {

@@ -3,16 +3,30 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/result.hpp"
 #include "config/config.hpp"
+#include "reload/probation.hpp"
 #include "resolve/plugin.hpp"
 #include "resolve/schemas.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
+
+/// How the generation of a plugin stands, for status and metrics.
+struct GenerationView {
+  std::string plugin;
+  std::string version;
+  std::string sha256;
+  bool in_probation = false;
+  std::string loaded;           ///< version of what waits for activate; empty: nothing
+  std::uint64_t reloads = 0;    ///< since the start
+  std::uint64_t refusals = 0;   ///< the same
+  std::uint64_t rollbacks = 0;  ///< the same, by hand and automatic
+};
 
 /// The running app, as a reload sees it: a port. [control]
 class ReloadApp {
@@ -38,17 +52,24 @@ class ReloadApp {
 
   /// Task::check_builds() with what a file that was not loaded brings along.
   virtual Result<void> check_schemas(const Task& task, const PluginFile& file,
-                                     const Schemas& schemas) = 0;
+                                     const std::optional<Schemas>& schemas) = 0;
 
-  virtual Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file) = 0;
+  virtual Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file,
+                                               const std::string& name) = 0;
 
   /// All that `task` needs to go over to `plugin`. Empty resolvers: it does not use it.
   virtual Result<TaskBuilds> builds(const Task& task, const std::shared_ptr<Plugin>& plugin) = 0;
   /// The part of it that a task needs to go back to builds that it has had.
   virtual Result<Registration> registration(const Task& task, const Plugin& plugin) = 0;
 
+  /// What the resolvers of a plugin have made of their records since the start.
+  virtual ProbationFigures figures(const std::string& plugin) = 0;
+
   /// All tasks have gone over to it.
   virtual void activated(const std::shared_ptr<Plugin>& plugin) = 0;
+
+  /// For those who look at the host from outside.
+  virtual void show(const std::vector<GenerationView>& generations, std::uint64_t pinned) = 0;
 };
 
 }  // namespace weir::host

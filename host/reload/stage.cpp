@@ -52,9 +52,9 @@ std::variant<Staged, Refusal> stage_plugin(const std::filesystem::path& path,
   }
   const std::string found = sha256_hex(*bytes);
   if (!sha256.empty() && found != sha256) {
-    return refused(ReloadStep::stage, ReloadCode::hash_mismatch,
-                   fmt::format("plugin {} has sha256 {}, and {} is asked for", path.string(), found,
-                               sha256));
+    return refused(
+        ReloadStep::stage, ReloadCode::hash_mismatch,
+        fmt::format("plugin {} has sha256 {}, and {} is asked for", path.string(), found, sha256));
   }
   LintReport report = lint_plugin(path, *bytes);
   if (!report.refusals.empty()) {

@@ -19,7 +19,8 @@ struct Staged {
 };
 
 /// Reads `path` once, checks owner, mode, the hash that is asked for (may be empty) and what can be
-/// checked without running any of its code, and keeps the bytes as `<copies>/<sha256>.so`. [control]
+/// checked without running any of its code, and keeps the bytes as `<copies>/<sha256>.so`.
+/// [control]
 std::variant<Staged, Refusal> stage_plugin(const std::filesystem::path& path,
                                            const std::string& sha256,
                                            const std::filesystem::path& copies);

@@ -5,7 +5,7 @@
 namespace weir::host {
 
 namespace {
-using Clock = std::chrono::steady_clock;
+using Steady = std::chrono::steady_clock;
 constexpr std::chrono::milliseconds look_again{1};
 
 bool is_over(const TaskSwap& swap) {
@@ -68,7 +68,7 @@ void SwapTasks::pause() const {
 }
 
 std::optional<Refusal> SwapTasks::wait_for_all() {
-  const auto deadline = Clock::now() + options_.timeout;
+  const auto deadline = Steady::now() + options_.timeout;
   while (true) {
     bool waiting = false;
     for (const One& one : swaps_) {
@@ -87,7 +87,7 @@ std::optional<Refusal> SwapTasks::wait_for_all() {
         return Refusal{ReloadStep::swap, ReloadCode::stopping,
                        fmt::format("the host is stopping; task {} has not gone over", task)};
       }
-      if (Clock::now() >= deadline) {
+      if (Steady::now() >= deadline) {
         return Refusal{ReloadStep::swap, ReloadCode::timeout,
                        fmt::format("task {} has not come to a commit within {} ms: a resolver that "
                                    "does not return, or a log that does not take what is published",

@@ -15,7 +15,8 @@
 
 namespace weir::host {
 
-/// Swaps whose tasks have gone over, while the States of the builds before are being freed. [control]
+/// Swaps whose tasks have gone over, while the States of the builds before are being freed.
+/// [control]
 class SwapsInRetirement {
  public:
   void add(std::unique_ptr<TaskSwap> swap) { swaps_.push_back(std::move(swap)); }

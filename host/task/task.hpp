@@ -29,8 +29,8 @@
 #include "task/counters.hpp"
 #include "task/fit.hpp"
 #include "task/retry_log.hpp"
-#include "task/task_swap.hpp"
 #include "task/task_snapshot.hpp"
+#include "task/task_swap.hpp"
 
 namespace weir::host {
 
@@ -172,7 +172,7 @@ class Task {
     ResolverId id = 0;
     std::unique_ptr<CommittedStates> committed;
     std::unique_ptr<LiveStates> live;  ///< null: stateless
-    std::size_t decoded = 0;  ///< index into decoded_
+    std::size_t decoded = 0;           ///< index into decoded_
     PreparedRun run;
     std::size_t next = 0;                    ///< in run, while walking the records
     std::vector<LiveStates::Wanted> states;  ///< beside run.records(), if there is State
@@ -306,7 +306,7 @@ class Task {
   // Other builds of its resolvers.
   std::atomic<bool> swap_is_asked_{false};
   std::mutex swap_mutex_;
-  TaskSwap* asked_swap_ = nullptr;    // guarded by swap_mutex_
+  TaskSwap* asked_swap_ = nullptr;   // guarded by swap_mutex_
   std::vector<TaskSwap*> retiring_;  // whose States are being freed
 
   Error pending_halt_;  // why the walk over a fetch stopped

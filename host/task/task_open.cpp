@@ -145,9 +145,9 @@ Result<void> Task::open_resolvers() {
     const auto known = std::ranges::find(decoders_, key, &KeyedDecoder::key);
     stage.decoded = static_cast<std::size_t>(known - decoders_.begin());
     if (known == decoders_.end()) {
-      decoders_.push_back({key, std::make_unique<SourceDecoder>(std::move(resolver.decoder),
-                                                                type.empty(),
-                                                                options_.source.input)});
+      decoders_.push_back(
+          {key, std::make_unique<SourceDecoder>(std::move(resolver.decoder), type.empty(),
+                                                options_.source.input)});
     }
     stages_.push_back(std::move(stage));
   }

@@ -28,7 +28,7 @@ class FakeHost final : public host::HostView {
   }
 
   Phase phase() override { return phase_; }
-  const host::HostIdentity& identity() override { return identity_; }
+  host::HostIdentity identity() override { return identity_; }
   std::vector<host::TaskView> tasks() override {
     const std::lock_guard lock(mutex_);
     return tasks_;

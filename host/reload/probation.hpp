@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "reload/refusal.hpp"
+#include "task/counters.hpp"
+
+namespace weir::host {
+
+/// What a new build may do before it is trusted.
+struct ProbationLimits {
+  std::int64_t time_ms = 0;          ///< 0: there is no probation
+  std::uint64_t records = 0;         ///< that the build must have handled, too
+  double rejects_percent_max = 100;  ///< of its records, beyond the share of the build before
+  std::uint64_t records_min = 100;   ///< fewer say nothing
+};
+
+/// What the resolvers of a plugin have made of their records so far.
+struct ProbationFigures {
+  std::uint64_t handled = 0;   ///< resolved, skipped, rejected or asked for again
+  std::uint64_t rejected = 0;  ///< rejected, or asked for again
+};
+
+/// One build's probation.
+class Probation {
+ public:
+  Probation(ProbationLimits limits, ProbationFigures before, std::int64_t begun_ms)
+      : limits_(limits), before_(before), begun_ms_(begun_ms) {}
+
+  /// Why the build before must come back. Absent: nothing speaks against this one.
+  std::optional<std::pair<ReloadCode, std::string>> failure(const ProbationFigures& now) const;
+  bool is_over(const ProbationFigures& now, std::int64_t now_ms) const;
+
+ private:
+  ProbationLimits limits_;
+  ProbationFigures before_;  // since the start of the host, until the swap
+  std::int64_t begun_ms_;
+};
+
+}  // namespace weir::host

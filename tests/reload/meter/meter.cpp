@@ -1,0 +1,41 @@
+// A resolver whose builds give different results, so that a record which met the wrong build, none,
+// or two shows in its feature and in its State for ever. Compiled once for each build:
+//   METER_BUILD   its number: what it multiplies by
+//   METER_PEAK    its State has the field `peak`
+//   METER_REJECTS it rejects every record
+#include <weir/sdk.h>
+
+#include <algorithm>
+
+#include "meter.pb.h"
+
+#define METER_STRING2(x) #x
+#define METER_STRING(x) METER_STRING2(x)
+
+namespace meter {
+
+weir::Result<Measured> measure(const Reading& reading, Total& total, const Settings& settings) {
+  const std::int64_t scale = settings.scale() == 0 ? 1 : settings.scale();
+  total.set_count(total.count() + 1);
+  total.set_sum(total.sum() + reading.amount() * METER_BUILD * scale);
+#ifdef METER_PEAK
+  total.set_peak(std::max(total.peak(), reading.amount()));
+#endif
+#ifdef METER_REJECTS
+  return weir::Reject("this build takes nothing");
+#endif
+  if (reading.action() == "reject") return weir::Reject("as it was asked to");
+  if (reading.action() == "fatal") return weir::Fatal("as it was asked to");
+  Measured measured;
+  measured.set_device(reading.device());
+  measured.set_build(METER_BUILD);
+  measured.set_count(total.count());
+  measured.set_sum(total.sum());
+  measured.set_amount(reading.amount());
+  return measured;
+}
+
+}  // namespace meter
+
+WEIR_PLUGIN("meter", METER_STRING(METER_BUILD) ".0",
+            weir::resolver<meter::measure>("measure").key<&meter::Reading::device>());

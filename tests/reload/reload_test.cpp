@@ -1,0 +1,383 @@
+#include <doctest/doctest.h>
+
+#include <fmt/format.h>
+
+#include <fstream>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "app/app.hpp"
+#include "log/memory_log.hpp"
+#include "meter.pb.h"
+#include "resolve/plugin_copy.hpp"
+#include "support/temp_dir.hpp"
+
+namespace weir::host {
+
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path build(int number) { return fs::path(WEIR_METERS) / fmt::format("meter_{}.so", number); }
+fs::path build(std::string_view name) {
+  return fs::path(WEIR_METERS) / fmt::format("meter_{}.so", name);
+}
+
+constexpr std::int32_t partitions = 3;
+
+/// The meter's app in this process, on a log in memory; this thread turns the tasks.
+struct Meter {
+  weir::test::TempDir directory;
+  fs::path file = directory / "meter.so";
+  Config config =
+      *Config::parse(fmt::format(R"(
+app: meter
+plugins: [{}]
+sources:
+  readings: {{topic: readings, partitions: {}}}
+resolvers:
+  measure: {{use: meter/measure, from: readings, to: {{"*": measured}}}}
+sinks:
+  measured: {{topic: measured, partitions: {}}}
+)",
+                                 (directory / "meter.so").string(), partitions, partitions),
+                     "app.yaml");
+  ManualClock clock{1'000};
+  Logger logger{Logger::Format::human, LogLevel::error};
+  MemoryLog log;
+  std::unique_ptr<App> app;
+  Reloader* reloader = nullptr;
+  std::map<std::string, std::vector<std::int64_t>> amounts;  // by device, in order
+  std::size_t records = 0;
+  std::function<void()> while_waiting = [this] { turn(); };
+  ProbationLimits probation;
+
+  Meter() {
+    install(1);
+    open();
+  }
+  void install(int number) {
+    fs::copy_file(build(number), file, fs::copy_options::overwrite_existing);
+  }
+  void open() {
+    auto opened = App::open(
+        config, {.state = directory / "state", .log = &log, .own_threads = false, .sync = false},
+        clock, logger);
+    REQUIRE_MESSAGE(opened, opened.error().message);
+    app = *std::move(opened);
+    auto reloads = app->open_reloader({.state = {},
+                                       .probation = probation,
+                                       .probe = {},
+                                       .turn_tasks = [this] { while_waiting(); },
+                                       .after_step = {}});
+    REQUIRE_MESSAGE(reloads, reloads.error().message);
+    reloader = *reloads;
+  }
+  void turn() {
+    for (Task* task : app->tasks()) task->turn();
+  }
+  void work() {
+    for (bool worked = true; worked;) {
+      worked = false;
+      for (Task* task : app->tasks()) worked |= task->turn() == Task::Turn::worked;
+    }
+  }
+  void append(int device, std::int64_t amount, std::string_view action = "") {
+    const std::string key = fmt::format("device-{}", device);
+    const std::string value =
+        fmt::format(R"({{"device": "{}", "amount": "{}", "action": "{}"}})", key, amount, action);
+    REQUIRE(log.append(std::vector{NewRecord{
+                           .topic = "readings",
+                           .partition = partition_of(Partitioner::murmur2, key, partitions),
+                           .key = key,
+                           .value = value}})
+                .has_value());
+    if (action.empty()) amounts[key].push_back(amount);
+    ++records;
+  }
+  void append_some(std::mt19937& random, int count, int devices = 40) {
+    for (int i = 0; i < count; ++i) {
+      append(static_cast<int>(random() % static_cast<unsigned>(devices)),
+             static_cast<std::int64_t>(random() % 1000));
+    }
+  }
+  ReloadAnswer reload(const fs::path& to) {
+    ReloadRequest request;
+    request.file = to;
+    request.timeout = std::chrono::milliseconds(2000);
+    return reloader->run(request);
+  }
+  void finish() {
+    work();
+    for (Task* task : app->tasks()) REQUIRE(task->commit_and_wait());
+  }
+  std::vector<meter::Measured> features() {
+    std::vector<meter::Measured> out;
+    for (std::int32_t partition = 0; partition < partitions; ++partition) {
+      const TopicPartition output{"measured", partition};
+      const auto reader = *log.open_reader(output, 0);
+      while (true) {
+        const auto fetched = *reader->fetch({});
+        if (fetched.empty()) break;
+        for (const Record& record : fetched) {
+          REQUIRE(out.emplace_back().ParseFromString(std::string(*record.value)));
+        }
+      }
+    }
+    return out;
+  }
+  meter::Total total(const std::string& device) {
+    for (Task* task : app->tasks()) {
+      const auto bytes = *task->state("measure", device);
+      meter::Total total;
+      if (bytes && total.ParseFromString(*bytes)) return total;
+    }
+    return {};
+  }
+  /// What must have come out, from the input and the builds that the features name alone.
+  void check_all_is_exact() {
+    finish();
+    std::map<std::string, std::vector<meter::Measured>> by_device;
+    for (const meter::Measured& one : features()) by_device[one.device()].push_back(one);
+    REQUIRE(by_device.size() == amounts.size());
+    for (const auto& [device, given] : amounts) {
+      CAPTURE(device);
+      const auto& made = by_device[device];
+      REQUIRE(made.size() == given.size());
+      std::int64_t sum = 0;
+      for (std::size_t i = 0; i < given.size(); ++i) {
+        sum += given[i] * made[i].build();
+        REQUIRE(made[i].amount() == given[i]);
+        REQUIRE(made[i].count() == static_cast<std::int64_t>(i + 1));
+        REQUIRE(made[i].sum() == sum);
+      }
+      CHECK(total(device).count() == static_cast<std::int64_t>(given.size()));
+      CHECK(total(device).sum() == sum);
+    }
+  }
+  /// How many features each build has made.
+  std::map<std::int64_t, std::size_t> builds() {
+    std::map<std::int64_t, std::size_t> out;
+    for (const meter::Measured& one : features()) ++out[one.build()];
+    return out;
+  }
+  fs::path running_copy() { return app->plugins().front()->copy_path(); }
+};
+
+const ReloadReport& report_of(const ReloadAnswer& answer) {
+  const auto* refusal = std::get_if<Refusal>(&answer);
+  REQUIRE_MESSAGE(refusal == nullptr, refusal->text);
+  return std::get<ReloadReport>(answer);
+}
+const Refusal& refusal_of(const ReloadAnswer& answer) {
+  REQUIRE(std::holds_alternative<Refusal>(answer));
+  return std::get<Refusal>(answer);
+}
+
+}  // namespace
+
+TEST_CASE("reload: records before the swap meet the old build, those after it the new one") {
+  Meter meter;
+  std::mt19937 random(7);
+  meter.append_some(random, 5000);
+  meter.turn();  // in the middle: the first fetch is handled and not committed
+
+  const ReloadAnswer answer = meter.reload(build(2));
+
+  const ReloadReport& report = report_of(answer);
+  CHECK(report.tasks == partitions);
+  CHECK(report.before.version() == "1.0");
+  CHECK(report.after.version() == "2.0");
+  CHECK(report.state_changes == std::vector<std::string>{"+ meter.Total.peak (field 3, int64)"});
+  meter.append_some(random, 2000);
+  meter.check_all_is_exact();
+  const auto builds = meter.builds();
+  REQUIRE(builds.size() == 2);
+  CHECK(builds.at(1) >= 1000);
+  CHECK(builds.at(2) >= 2000);
+}
+
+TEST_CASE("reload: every one of many swaps is exact, and every build before is unmapped") {
+  Meter meter;
+  std::mt19937 random(11);
+  std::vector<fs::path> copies{meter.running_copy()};
+  for (int round = 0; round < 60; ++round) {
+    meter.append_some(random, 1 + static_cast<int>(random() % 400));
+    for (auto turns = random() % 3; turns > 0; --turns) meter.turn();
+    const int next = 1 + (round + 1) % 8;
+    CHECK(report_of(meter.reload(build(next))).after.version() == fmt::format("{}.0", next));
+    copies.push_back(meter.running_copy());
+    meter.reloader->turn();
+  }
+  meter.append_some(random, 100);
+  meter.check_all_is_exact();
+
+  while (meter.reloader->turn()) meter.turn();
+  CHECK(meter.reloader->loaded() == 1);
+  CHECK(meter.reloader->pinned() == 0);
+  for (const fs::path& copy : copies) CHECK(is_mapped(copy) == (copy == meter.running_copy()));
+}
+
+TEST_CASE("reload: States of before are freed a portion at a time, while records go on") {
+  Meter meter;
+  for (int device = 0; device < 6000; ++device) meter.append(device, 1);
+  meter.finish();
+  const fs::path copy = meter.running_copy();
+
+  report_of(meter.reload(build(2)));
+
+  meter.reloader->turn();
+  CHECK(is_mapped(copy));  // most of its 6,000 States are still there
+  CHECK(meter.reloader->loaded() == 2);
+  meter.append(1, 5);
+  int turns = 0;
+  for (; meter.reloader->turn(); ++turns) meter.turn();
+  CHECK(turns >= 5);
+  CHECK_FALSE(is_mapped(copy));
+  meter.check_all_is_exact();
+}
+
+TEST_CASE("reload: where one task cannot go over, all stay") {
+  Meter meter;
+  std::mt19937 random(13);
+  meter.append_some(random, 3000);
+  meter.finish();
+  const fs::path copy = meter.running_copy();
+
+  SUBCASE("a task has halted") {
+    meter.append(1, 1, "fatal");
+    meter.work();
+    const ReloadAnswer answer = meter.reload(build(2));
+    const Refusal& refusal = refusal_of(answer);
+    CHECK(refusal.step == ReloadStep::swap);
+    CHECK(refusal.code == ReloadCode::task_halted);
+  }
+  SUBCASE("a task does not come to a commit") {
+    Task* const stuck = meter.app->tasks().back();
+    meter.while_waiting = [&] {
+      for (Task* task : meter.app->tasks()) {
+        if (task != stuck) task->turn();
+      }
+    };
+    ReloadRequest request;
+    request.file = build(2);
+    request.timeout = std::chrono::milliseconds(50);
+    const ReloadAnswer answer = meter.reloader->run(request);
+    const Refusal& refusal = refusal_of(answer);
+    CHECK(refusal.step == ReloadStep::swap);
+    CHECK(refusal.code == ReloadCode::timeout);
+    meter.append_some(random, 1000);
+    meter.while_waiting = [&] { meter.turn(); };
+    meter.check_all_is_exact();
+    CHECK(meter.builds().size() == 1);
+    // The next one finds nothing in its way.
+    CHECK(report_of(meter.reload(build(2))).tasks == partitions);
+    meter.append_some(random, 1000);
+    meter.check_all_is_exact();
+    return;
+  }
+  CHECK(meter.running_copy() == copy);
+  CHECK(is_mapped(copy));
+  meter.append_some(random, 500);
+  meter.work();
+  while (meter.reloader->turn()) meter.turn();
+  CHECK(meter.builds().size() == 1);
+  CHECK(meter.reloader->loaded() == 1);
+}
+
+TEST_CASE("reload: what does not fit is refused with step and code, and the build runs on") {
+  Meter meter;
+  std::mt19937 random(17);
+  meter.append_some(random, 1000);
+  meter.finish();
+  const fs::path copy = meter.running_copy();
+  std::ofstream(meter.directory / "text.so") << "not a library";
+  struct Case {
+    fs::path file;
+    ReloadStep step;
+    ReloadCode code;
+    std::string_view text;
+  };
+  const Case cases[] = {
+      {meter.directory / "nowhere.so", ReloadStep::stage, ReloadCode::unreadable, "cannot be read"},
+      {meter.directory / "text.so", ReloadStep::lint, ReloadCode::file, "it is no ELF file"},
+      {build("of_others"), ReloadStep::fit, ReloadCode::other_plugin, "is plugin barometer"},
+      {build("renamed"), ReloadStep::fit, ReloadCode::missing_resolver,
+       "plugin meter has no resolver \"measure\""},
+      {build("changed_state"), ReloadStep::schema, ReloadCode::state_schema,
+       "meter.Total.sum (field 2) was int64, is string"},
+      {build("stateless"), ReloadStep::schema, ReloadCode::state_schema, "it would be stateless"},
+  };
+  for (const Case& one : cases) {
+    CAPTURE(one.file);
+    const ReloadAnswer answer = meter.reload(one.file);
+    const Refusal& refusal = refusal_of(answer);
+    CAPTURE(refusal.text);
+    CHECK(name_of(refusal.step) == name_of(one.step));
+    CHECK(name_of(refusal.code) == name_of(one.code));
+    CHECK(refusal.text.find(one.text) != std::string::npos);
+  }
+  CHECK(meter.running_copy() == copy);
+  meter.append_some(random, 1000);
+  meter.check_all_is_exact();
+  CHECK(meter.builds().size() == 1);
+}
+
+TEST_CASE(
+    "reload: a State type that was there before may come back, and keeps what it does not know") {
+  Meter meter;
+  meter.append(1, 10);
+  meter.finish();
+  report_of(meter.reload(build(2)));
+  meter.append(1, 30);
+  meter.finish();
+  report_of(meter.reload(build(3)));
+  meter.append(1, 20);
+  meter.finish();
+  report_of(meter.reload(build(4)));
+  meter.append(1, 5);
+  meter.check_all_is_exact();
+
+  meter::Total total = meter.total("device-1");
+  CHECK(total.SerializeAsString().find(std::string("\x18\x1e")) != std::string::npos);  // peak: 30
+}
+
+TEST_CASE("reload: a build is not reloaded by itself") {
+  Meter meter;
+  CHECK(report_of(meter.reload({})).unchanged);
+  meter.install(2);
+  const ReloadAnswer answer = meter.reload({});
+  CHECK_FALSE(report_of(answer).unchanged);
+  CHECK(report_of(answer).after.version() == "2.0");
+  CHECK(report_of(meter.reload({})).unchanged);
+}
+
+TEST_CASE("reload: a build that spends its budget in its probation goes by itself") {
+  Meter meter;
+  meter.app.reset();
+  meter.probation = {
+      .time_ms = 60'000, .records = 0, .rejects_percent_max = 10, .records_min = 100};
+  meter.open();
+  std::mt19937 random(19);
+  meter.append_some(random, 1000);
+  meter.finish();
+
+  CHECK(report_of(meter.reload(build("rejects"))).probation_ms == 60'000);
+  meter.reloader->turn();
+  for (int i = 0; i < 150; ++i) meter.append(i, 1, "rejected anyway");
+  meter.work();
+  meter.reloader->turn();
+
+  CHECK(meter.app->plugins().front()->manifest().version == "1.0");
+  const auto& event = *meter.reloader->history().stored().events().rbegin();
+  CHECK(event.what() == v1::GenerationEvent::ROLLED_BACK);
+  CHECK(event.code() == "too_many_rejects");
+  while (meter.reloader->turn()) meter.turn();
+  CHECK(meter.reloader->loaded() == 1);
+}
+
+}  // namespace weir::host
