@@ -265,6 +265,10 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
   WEIR_TRY(task.sinks, sinks_.open_for(config_, task.name, partition, task_count_, stdout_mutex_));
   task.store = store_options(task.name);
   task.live = {.count = app.state().live().count(), .bytes = app.state().live().bytes()};
+  task.parking = {.records_per_key = app.parking().records_per_key(),
+                  .bytes_per_key = app.parking().bytes_per_key(),
+                  .keys = app.parking().keys(),
+                  .bytes = app.parking().bytes()};
   task.commit_interval_ms = app.state().commit().interval();
   task.commit_records = app.state().commit().records();
   task.commit_bytes = app.state().commit().bytes();

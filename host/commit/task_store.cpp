@@ -70,10 +70,10 @@ struct TaskStore::Impl {
   int reading_fault = 0;
   v1::Environment identity;
   std::optional<v1::Head> head;
-  std::optional<v1::Head> undo_head;  // set: the undo log is active
-  std::vector<OpenState> states;      // by ResolverId
-  std::vector<KnownSchema> known;     // by schema
-  Catalog next_catalog;               // as the next commit leaves it
+  std::optional<v1::Head> undo_head;      // set: the undo log is active
+  std::vector<OpenState> states;          // by ResolverId
+  std::vector<KnownSchema> known;         // by schema
+  Catalog next_catalog;                   // as the next commit leaves it
   std::optional<Catalog> stored_catalog;  // what is stored, where stage() has changed it since
   std::vector<ResolverSchema> known_resolvers;  // as registered; their descriptors may be gone
   std::vector<std::string> notes;

@@ -21,7 +21,10 @@ Result<void> LiveTimers::reload() {
 
 Result<void> LiveTimers::look_ahead() {
   while (true) {
-    while (next_ < page_.size() && changed_.contains(page_[next_].key)) ++next_;
+    while (next_ < page_.size() &&
+           (changed_.contains(page_[next_].key) || is_held(page_[next_].key))) {
+      ++next_;
+    }
     if (next_ < page_.size() || last_page_) break;
     const KeyTimer after = std::move(page_.back());
     next_ = 0;
@@ -60,8 +63,25 @@ Result<void> LiveTimers::put(std::string_view key, std::optional<Timer> timer) {
     changed_in_order_.erase({found->second->at_ms, found->first});
   }
   found->second = timer;
-  if (timer) changed_in_order_.emplace(timer->at_ms, found->first);
+  if (timer && !is_held(key)) changed_in_order_.emplace(timer->at_ms, found->first);
   return look_ahead();
+}
+
+Result<void> LiveTimers::hold(std::string_view key) {
+  held_.emplace(key);
+  const auto changed = changed_.find(key);
+  if (changed != changed_.end() && changed->second) {
+    changed_in_order_.erase({changed->second->at_ms, changed->first});
+  }
+  return look_ahead();
+}
+
+// Its committed timer may have been passed over for good.
+Result<void> LiveTimers::release(std::string_view key) {
+  held_.erase(std::string(key));
+  WEIR_TRY(const auto timer, get(key));
+  if (!timer) return {};
+  return put(key, timer);
 }
 
 std::vector<LiveTimers::Change> LiveTimers::changes() const {

@@ -8,6 +8,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -52,6 +53,11 @@ class LiveTimers {
   /// Sets the key's timer; absent: clears it.
   Result<void> put(std::string_view key, std::optional<Timer> timer);
 
+  /// The key's timer is not among the first any more, whatever it is or will be set to, until it is
+  /// released.
+  Result<void> hold(std::string_view key);
+  Result<void> release(std::string_view key);
+
   struct Change {
     std::string_view key;  ///< valid until the next reload()
     std::optional<Timer> timer;
@@ -67,13 +73,16 @@ class LiveTimers {
     }
   };
   Result<void> look_ahead();
+  bool is_held(std::string_view key) const { return !held_.empty() && held_.contains(key); }
 
   CommittedTimers& committed_;
   // Of the open commit. A key stays here until the commit, also when it is set back: the committed
   // timer below it has been passed over for good.
   std::unordered_map<std::string, std::optional<Timer>, Hash, std::equal_to<>> changed_;
-  std::set<std::pair<std::int64_t, std::string_view>> changed_in_order_;  // those that are set
-  // Committed ones in order, a page of them; those before next_ are in changed_.
+  // Those that are set and not held.
+  std::set<std::pair<std::int64_t, std::string_view>> changed_in_order_;
+  std::unordered_set<std::string, Hash, std::equal_to<>> held_;
+  // Committed ones in order, a page of them; those before next_ are in changed_ or held_.
   std::vector<KeyTimer> page_;
   std::size_t next_ = 0;
   bool last_page_ = true;

@@ -38,6 +38,7 @@ Task::Turn Task::turn() {
       worked = std::move(returned);
     }
   }
+  if (worked && parking_->next_due_ms() <= now_ms) worked = resolve_parked(now_ms);
   if (!worked) {
     halt(std::move(worked).error());
     return Turn::halted;
@@ -53,17 +54,13 @@ Task::Turn Task::turn() {
 }
 
 Result<bool> Task::read(std::int64_t now_ms) {
-  std::span<const Record> records;
-  const bool held = now_ms < again_.at_ms;
   if (!log_is_known_) [[unlikely]] {
     WEIR_TRY(log_is_known_, know_log());
     if (!log_is_known_) return false;
   }
-  if (!held) {
-    WEIR_TRY(records, reader_->fetch({batch_records_max, batch_bytes_max}));
-    // May have moved over a gap.
-    if (records.empty()) next_offset_ = std::max(next_offset_, reader_->position());
-  }
+  WEIR_TRY(const auto records, reader_->fetch({batch_records_max, batch_bytes_max}));
+  // May have moved over a gap.
+  if (records.empty()) next_offset_ = std::max(next_offset_, reader_->position());
   bool fired = false;
   const bool any_timer = next_timer_ms_ != LiveTimers::never_ms;
   if (!options_.source.arrival_is_record_time && (!records.empty() || any_timer)) {
@@ -104,12 +101,15 @@ Result<void> Task::decode(std::span<const Record> records) {
 }
 
 Result<void> Task::prepare() {
-  for (Stage& stage : stages_) {
-    stage.next = 0;
-    const std::span<const weir_record> records = decoded_[stage.decoded].records;
-    WEIR_CHECK(stage.instance->prepare(records, batch_arena_, stage.run));
-    if (stage.live != nullptr) find_states(stage, records);
-  }
+  for (Stage& stage : stages_) WEIR_CHECK(prepare(stage));
+  return {};
+}
+
+Result<void> Task::prepare(Stage& stage) {
+  stage.next = 0;
+  const std::span<const weir_record> records = decoded_[stage.decoded].records;
+  WEIR_CHECK(stage.instance->prepare(records, batch_arena_, stage.run));
+  if (stage.live != nullptr) find_states(stage, records);
   return {};
 }
 
@@ -175,7 +175,10 @@ Result<Task::Flow> Task::resolve_or_undo(std::span<const Record> records, std::u
   // Only a resolver before the one that stops can have left something to take back.
   if (stages_.size() == 1) return resolve_record(records, index);
   const OutboxWriter::Position sent = outbox_.position();
-  for (Stage& stage : stages_) stage.outcomes_before = stage.outcomes;
+  for (Stage& stage : stages_) {
+    stage.outcomes_before = stage.outcomes;
+    stage.parked = nullptr;
+  }
   WEIR_TRY(const Flow flow, resolve_record(records, index));
   if (flow != Flow::go_on) {
     WEIR_CHECK(undo_record(records[index]));
@@ -193,9 +196,10 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
     const bool null =
         decoded.next_null < decoded.nulls.size() && decoded.nulls[decoded.next_null] == index;
     if (!failed && !null) continue;
-    const auto taker = std::find_if(stages_.begin(), stages_.end(),
-                                    [&](const Stage& stage) { return stage.decoded == i; });
-    if (!is_for(*taker)) continue;
+    const auto taker = std::find_if(stages_.begin(), stages_.end(), [&](const Stage& stage) {
+      return stage.decoded == i && is_for(stage);
+    });
+    if (taker == stages_.end()) continue;
     const Flow flow =
         failed ? set_aside(SetAside::undecodable, record, *taker,
                            decoded.failures[decoded.next_failure++].reason)
@@ -212,7 +216,6 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
     WEIR_TRY(const Flow flow, resolve_one(stage, record, at));
     if (flow != Flow::go_on) return flow;
   }
-  if (again().offset == record.offset) again() = {};
   return Flow::go_on;
 }
 
@@ -239,7 +242,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
   const bool has_time = (prepared.flags & WEIR_PREPARED_EVENT_TIME) != 0;
   const std::int64_t event_time_ms = has_time ? prepared.event_time_ms : record.timestamp_ms;
   const TaskSource& source = options_.source;
-  if (source.late_arrival_deadline_ms && returned_ == nullptr) {
+  if (source.late_arrival_deadline_ms && recalled_ == nullptr) {
     const std::int64_t arrival_ms =
         source.arrival_is_record_time ? record.timestamp_ms : arrival_ms_;
     if (event_time_ms < arrival_ms - *source.late_arrival_deadline_ms) {
@@ -252,7 +255,6 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
   const bool extracted = (prepared.flags & WEIR_PREPARED_KEY) != 0;
   const std::string_view key =
       extracted ? from_abi(prepared.key) : record.key.value_or(std::string_view{});
-  LiveState* live = nullptr;
   if (!stage.instance->stateless()) {
     if (key.empty()) {
       return set_aside(SetAside::key, record, stage,
@@ -274,6 +276,15 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
                         printable(key), home, source.input.partition));
       }
     }
+  }
+  const MaybeBytes wait_key = extracted ? MaybeBytes(key) : record.key;
+  if (parking_->key_count() != 0) [[unlikely]] {
+    if (Parking::Key* const behind = waiting(stage, wait_key)) {
+      return park(stage, record, wait_key, behind, {});
+    }
+  }
+  LiveState* live = nullptr;
+  if (!stage.instance->stateless()) {
     const LiveStates::Wanted& found = stage.states[at];
     live = found.live;
     if (live == nullptr) {
@@ -283,12 +294,13 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
     }
   }
 
+  const std::int64_t arrival_ms = recalled_ == nullptr ? arrival_ms_ : recalled_->arrival_ms;
   const weir_status status =
       stage.instance->resolve(prepared.message, live != nullptr ? live->state : nullptr, decoded,
-                              key, {event_time_ms, arrival_ms_}, /*suppress=*/false);
+                              key, {event_time_ms, arrival_ms}, /*suppress=*/false);
   if (status == WEIR_OK && !stage.instance->call().limit_hit) [[likely]] {
     if (live != nullptr) {
-      stage.live->applied(*live, decoded, arrival_ms_, open_arena_);
+      stage.live->applied(*live, decoded, arrival_ms, open_arena_);
       stage.applied = live;
       stage.applied_offset = record.offset;
       if (stage.timers != nullptr) WEIR_CHECK(change_timer(stage, *live));
@@ -310,18 +322,8 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
     case WEIR_OK:  // it went over a limit and did not notice
     case WEIR_REJECT:
       return set_aside(SetAside::rejected, record, stage, reason);
-    case WEIR_RETRY: {
-      Again& tries = again();
-      if (tries.offset != record.offset) tries = {record.offset, 0, 0};
-      if (++tries.attempts >= stage.resolver->retry_attempts_max) {
-        return set_aside(SetAside::rejected, record, stage,
-                         fmt::format("gave up after {} tries: {}", tries.attempts, reason));
-      }
-      ++stage.retries;
-      tries.at_ms = ports_.clock.steady_ms() +
-                    std::clamp<std::int64_t>(retry_after_ms, 0, stage.resolver->retry_wait_max_ms);
-      return Flow::come_again;
-    }
+    case WEIR_RETRY:
+      return try_again_later(stage, record, wait_key, retry_after_ms, reason);
     default:
       pending_halt_ = error(Errc::refused, "resolver {} stopped at offset {}: {}",
                             stage.resolver->name, record.offset, reason);
@@ -332,6 +334,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
 Result<void> Task::undo_record(const Record& record) {
   for (Stage& stage : stages_) {
     stage.outcomes = stage.outcomes_before;
+    if (stage.parked != nullptr) WEIR_CHECK(take_back_parked(stage));
     if (stage.applied == nullptr || stage.applied_offset != record.offset) continue;
     WEIR_CHECK(stage.live->unapply(*stage.applied, record.offset));
     if (stage.timer_changed) {
@@ -392,7 +395,9 @@ void Task::append_dead_letter(SetAside kind, const Record& record, Stage& stage,
   }
   add("weir.timestamp_ms", timestamp);
   add("weir.task", options_.name);
-  if (returned_ != nullptr) add(retry_id_header, returned_->id);
+  if (recalled_ != nullptr && !recalled_->retry_of.empty()) {
+    add(retry_id_header, recalled_->retry_of);
+  }
   const Manifest& manifest = stage.resolver->plugin->manifest();
   add("weir.resolver", stage.resolver->name);
   add("weir.plugin", manifest.plugin);

@@ -28,6 +28,7 @@
 #include "resolve/live_timers.hpp"
 #include "task/counters.hpp"
 #include "task/fit.hpp"
+#include "task/parking.hpp"
 #include "task/retry_log.hpp"
 #include "task/task_snapshot.hpp"
 #include "task/task_swap.hpp"
@@ -79,6 +80,7 @@ struct TaskOptions {
   TaskSinks sinks;
   TaskStore::Options store;
   LiveStates::Limits live;  ///< for each resolver
+  Parking::Limits parking;
   std::int64_t commit_interval_ms = 100;
   std::uint64_t commit_records = 200'000;
   std::uint64_t commit_bytes = std::uint64_t{64} << 20;
@@ -130,9 +132,11 @@ class Task {
 
   /// Where the next record comes from, and whether everything below `end` has been handled.
   std::int64_t position() const { return next_offset_; }
-  /// and every dead letter that had been sent back when the task was opened.
+  /// and every dead letter that had been sent back when the task was opened, and nothing waits for
+  /// its next try.
   bool has_reached(std::int64_t end) const {
-    return next_offset_ >= end && retries_offset_ >= retries_end_;
+    return next_offset_ >= end && retries_offset_ >= retries_end_ &&
+           parking_->next_due_ms() == Parking::never_ms;
   }
 
   /// On Clock::steady_ms(): when turn() has something to do without a new record.
@@ -183,12 +187,26 @@ class Task {
     /// What the record at applied_offset has changed, for taking it back.
     bool timer_changed = false;
     std::optional<Timer> timer_before;
+    Parking::Key* parked = nullptr;  ///< that the current record was put behind
     Outcomes outcomes;
     Outcomes outcomes_before;  ///< the current record
     std::uint64_t retries = 0;
   };
-  /// What the walk over a fetch does after a record.
-  enum class Flow { go_on, come_again, halt };
+  /// What the walk over records does after one.
+  enum class Flow {
+    go_on,
+    wait,  ///< only of a record that has waited: it waits on, and so do those behind it
+    halt,
+  };
+  /// A record that does not come from the log now: a dead letter that was sent back, or one that
+  /// has waited. For one resolver, and exempt from lateness.
+  struct Recalled {
+    const Stage* to = nullptr;
+    bool undecoded = false;     ///< for all that take the same message as `to`
+    std::string_view retry_of;  ///< the dead letter that it was sent back from; may be empty
+    std::int64_t arrival_ms = 0;
+    Parking::Key* waited = nullptr;  ///< it is the first record of; null: it has not waited
+  };
 
   Task(TaskOptions options, TaskPorts ports);
   Result<void> start();
@@ -203,6 +221,7 @@ class Task {
 
   Result<void> decode(std::span<const Record> records);
   Result<void> prepare();
+  Result<void> prepare(Stage& stage);
   static void find_states(Stage& stage, std::span<const weir_record> records);
   Result<void> resolve(std::span<const Record> records);
   Result<Flow> resolve_or_undo(std::span<const Record> records, std::uint32_t index);
@@ -228,6 +247,26 @@ class Task {
   void free_retired();
   static ResolverSchema schema_of(const TaskResolver& resolver);
 
+  // Records that wait.
+  Result<void> open_parking();
+  Parking::Now now() { return {ports_.clock.wall_ms(), ports_.clock.steady_ms()}; }
+  /// The key of `stage` that a record with this key has to wait behind; null: none.
+  Parking::Key* waiting(const Stage& stage, MaybeBytes key) const;
+  Result<Flow> try_again_later(Stage& stage, const Record& record, MaybeBytes key,
+                               std::int64_t after_ms, std::string_view reason);
+  /// `behind` null: with a key of its own, until `wait` is over.
+  Result<Flow> park(Stage& stage, const Record& record, MaybeBytes key, Parking::Key* behind,
+                    const Parking::Wait& wait);
+  Result<bool> resolve_parked(std::int64_t now_ms);
+  Result<Flow> resolve_parked(Parking::Key& key, ParkedLimit& left);
+  Result<Flow> resolve_parked(Parking::Key& key, const v1::ParkedRecord& stored,
+                              std::span<const Record> records, std::uint32_t index);
+  /// The timer of a key that waits, or has waited, if it is due when the clock shows this.
+  Result<Flow> fire_waited(Stage& stage, const std::string& key, std::int64_t clock_ms);
+  /// `key` waits no more: its timer fires in its turn again.
+  Result<void> end_wait(Stage& stage, const std::string& key);
+  Result<void> take_back_parked(Stage& stage);
+
   // Timers.
   bool timers_due() const { return next_timer_ms_ <= arrival_ms_; }
   void move_clock(std::int64_t to_ms) {
@@ -235,12 +274,18 @@ class Task {
   }
   Result<void> change_timer(Stage& stage, const LiveState& live);
   Result<Flow> fire_timers();
-  Result<Flow> fire(Stage& stage);
-  Result<Flow> fire_failed(Stage& stage, LiveState& live, const KeyTimer& due, weir_status status);
+  /// `clock_ms`: what the task's clock shows for it.
+  Result<Flow> fire(Stage& stage, const KeyTimer& due, std::int64_t clock_ms);
+  Result<Flow> fire_failed(Stage& stage, LiveState& live, const KeyTimer& due, weir_status status,
+                           std::int64_t clock_ms);
   Flow set_aside(const KeyTimer& due, Stage& stage, std::string_view reason);
   void find_next_timer();
   Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
 
+  /// What the open commit weighs, beside its States.
+  std::uint64_t open_bytes() const {
+    return open_arena_.bytes() + outbox_.bytes() + parking_->open_bytes();
+  }
   bool commit_due(std::int64_t now_ms);
   Result<void> commit();
   /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().
@@ -286,22 +331,13 @@ class Task {
   OutboxWriter publishing_outbox_;
   std::optional<PendingPublication> publishing_;
 
-  /// A record that has to come again.
-  struct Again {
-    std::int64_t offset = -1;  ///< -1: none
-    std::uint32_t attempts = 0;
-    std::int64_t at_ms = 0;
-  };
-  Again& again() { return returned_ == nullptr ? again_ : returned_again_; }
-  Again again_;
-
   // Dead letters that were sent back.
   std::unique_ptr<Reader> retries_;  // null: none ever are
   std::int64_t retries_offset_ = 0;
-  std::int64_t retries_end_ = 0;     // when the task was opened
-  const Retry* returned_ = nullptr;  // while one is handled
-  const Stage* returned_to_ = nullptr;
-  Again returned_again_;
+  std::int64_t retries_end_ = 0;  // when the task was opened
+
+  std::unique_ptr<Parking> parking_;
+  const Recalled* recalled_ = nullptr;  // while one is handled
 
   // Other builds of its resolvers.
   std::atomic<bool> swap_is_asked_{false};

@@ -10,7 +10,7 @@ namespace weir::host {
 bool Task::commit_due(std::int64_t now_ms) {
   if (next_offset_ == committed_offset_ && open_records_ == 0) return false;
   const bool must = open_records_ >= options_.commit_records ||
-                    open_arena_.bytes() + outbox_.bytes() >= options_.commit_bytes ||
+                    open_bytes() >= options_.commit_bytes ||
                     std::any_of(stages_.begin(), stages_.end(), [](const Stage& stage) {
                       return stage.live != nullptr && stage.live->over_limit();
                     });
@@ -24,9 +24,7 @@ bool Task::commit_due(std::int64_t now_ms) {
 std::int64_t Task::next_deadline_ms() const {
   std::int64_t deadline = std::numeric_limits<std::int64_t>::max();
   if (open_records_ > 0) deadline = open_since_ms_ + options_.commit_interval_ms;
-  for (const Again& tries : {again_, returned_again_}) {
-    if (tries.offset >= 0) deadline = std::min(deadline, tries.at_ms);
-  }
+  deadline = std::min(deadline, parking_->next_due_ms());
   // With the records' own clock only a record can make a timer due.
   if (next_timer_ms_ != LiveTimers::never_ms && !options_.source.arrival_is_record_time) {
     const std::int64_t now_ms = std::max(arrival_ms_, ports_.clock.wall_ms());
@@ -67,7 +65,9 @@ Result<void> Task::commit() {
 
   const std::vector<std::string_view> chunks = outbox_.chunks();
   const v1::Head head = next_head();
-  WEIR_CHECK(store_->commit({.head = head, .states = states, .outbox = chunks, .timers = timers}));
+  const std::vector<ParkedChange> parked = parking_->changes();
+  WEIR_CHECK(store_->commit(
+      {.head = head, .states = states, .outbox = chunks, .timers = timers, .parked = parked}));
   outbox_stored_ = !chunks.empty();
   step("commit");
   commit_times_.add(ports_.clock.steady_us() - begun_us);
@@ -77,6 +77,7 @@ Result<void> Task::commit() {
     if (stages_[i].live != nullptr) stages_[i].live->committed(changes[i]);
     if (stages_[i].timers != nullptr) WEIR_CHECK(stages_[i].timers->reload());
   }
+  parking_->committed();
   ++commits_;
   open_arena_.reset();
   open_records_ = 0;

@@ -67,6 +67,7 @@ Result<void> Task::start() {
     retries_offset_ = store_->head()->retries_offset();
   }
   WEIR_CHECK(open_resolvers());
+  WEIR_CHECK(open_parking());
   WEIR_CHECK(recover());
   if (!store_->head()) {
     // The first start decides where the task begins, also if no record comes before the next one.

@@ -17,7 +17,6 @@ Result<void> Task::open_retries() {
 }
 
 Result<bool> Task::read_retries(std::int64_t now_ms) {
-  if (now_ms < returned_again_.at_ms) return false;
   WEIR_TRY(const auto stored, retries_->fetch({.records = 1}));
   if (stored.empty()) return false;
   if (open_records_ == 0) open_since_ms_ = now_ms;
@@ -38,23 +37,18 @@ Result<bool> Task::read_retries(std::int64_t now_ms) {
                                  retry->id, retry->resolver));
   }
 
-  returned_ = &*retry;
-  returned_to_ = &*stage;
+  const Recalled recalled{.to = &*stage,
+                          .undecoded = retry->undecoded,
+                          .retry_of = retry->id,
+                          .arrival_ms = arrival_ms_};
+  recalled_ = &recalled;
   const auto resolved = resolve_returned(*retry);
-  returned_ = nullptr;
+  recalled_ = nullptr;
   WEIR_TRY(const Flow flow, resolved);
-  switch (flow) {
-    case Flow::go_on:
-      retries_offset_ = retries_->position();
-      ++open_records_;
-      ++stage->outcomes.returned;
-      return true;
-    case Flow::come_again:
-      WEIR_CHECK(retries_->seek(stored.front().offset));
-      return false;
-    case Flow::halt:
-      return halt_after_commit();
-  }
+  if (flow == Flow::halt) return halt_after_commit();
+  retries_offset_ = retries_->position();
+  ++open_records_;
+  ++stage->outcomes.returned;
   return true;
 }
 
@@ -71,8 +65,8 @@ Result<Task::Flow> Task::resolve_returned(const Retry& retry) {
 
 // What could not be decoded was refused for all resolvers that take the same message.
 bool Task::is_for(const Stage& stage) const {
-  if (returned_ == nullptr || &stage == returned_to_) return true;
-  return returned_->undecoded && stage.decoded == returned_to_->decoded;
+  if (recalled_ == nullptr || &stage == recalled_->to) return true;
+  return recalled_->undecoded && stage.decoded == recalled_->to->decoded;
 }
 
 }  // namespace weir::host

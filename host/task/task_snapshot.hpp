@@ -16,6 +16,8 @@ struct ResolverSnapshot {
   std::uint64_t retries = 0;
   std::uint64_t live_states = 0;
   std::uint64_t live_bytes = 0;  ///< estimated
+  std::uint64_t parked_keys = 0;
+  std::uint64_t parked_records = 0;
 };
 
 /// How a task stood a moment ago: what others may know of it, copied, so that nobody has to ask the
@@ -29,13 +31,16 @@ struct TaskSnapshot {
   std::vector<std::uint64_t> published;     ///< records, in the order of TaskOptions::sink_names
   Histogram commit_times;                   ///< from saving States until they are durable
   Histogram publish_times;                  ///< from handing a commit over until it is out
-  std::uint64_t outbox_bytes = 0;           ///< of the open commit and of the one on its way out
+  std::uint64_t parked_bytes = 0;
+  std::uint64_t outbox_bytes = 0;  ///< of the open commit and of the one on its way out
   std::optional<std::int64_t> record_timestamp_ms;  ///< of the last record handled since the start
   std::optional<std::int64_t> commit_wall_ms;       ///< when the newest commit since the start was
   std::optional<Error> halted;
 
   Counters counters() const;
   std::uint64_t live_states() const;
+  std::uint64_t parked_keys() const;
+  std::uint64_t parked_records() const;
 };
 
 }  // namespace weir::host

@@ -42,7 +42,7 @@ Result<Task::Flow> Task::fire_timers() {
       return one.timers != nullptr && one.timers->first_ms() == next_timer_ms_;
     });
     WEIR_ASSERT(stage != stages_.end(), "a timer that is due belongs to a resolver");
-    WEIR_TRY(const Flow flow, fire(*stage));
+    WEIR_TRY(const Flow flow, fire(*stage, stage->timers->first(), arrival_ms_));
     if (flow != Flow::go_on) return flow;
     ++open_records_;
     find_next_timer();
@@ -52,20 +52,19 @@ Result<Task::Flow> Task::fire_timers() {
   return Flow::go_on;
 }
 
-Result<Task::Flow> Task::fire(Stage& stage) {
-  const KeyTimer due = stage.timers->first();
-  const CallTimes times{due.timer.at_ms, arrival_ms_};
+Result<Task::Flow> Task::fire(Stage& stage, const KeyTimer& due, std::int64_t clock_ms) {
+  const CallTimes times{due.timer.at_ms, clock_ms};
   WEIR_TRY(LiveState* const live, stage.live->touch(due.key, LiveStates::hash(due.key)));
   const weir_status status =
       stage.instance->notify(live->state, due.key, times, /*suppress=*/false);
   const Call& call = stage.instance->call();
   if (status != WEIR_OK || call.limit_hit) {
-    return fire_failed(stage, *live, due, status);
+    return fire_failed(stage, *live, due, status, clock_ms);
   }
   stage.live->fired(*live, times, open_arena_);
   std::optional<Timer> again;
   if (!call.discard && call.timer == TimerChange::set) {
-    again = Timer{std::max(call.timer_ms, arrival_ms_ + 1), 0};
+    again = Timer{std::max(call.timer_ms, clock_ms + 1), 0};
   }
   WEIR_CHECK(stage.timers->put(due.key, again));
   if (call.discard) stage.live->discard(*live);
@@ -76,7 +75,7 @@ Result<Task::Flow> Task::fire(Stage& stage) {
 
 // Not a trace of a failed call, but that the timer is over.
 Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTimer& due,
-                                     weir_status status) {
+                                     weir_status status, std::int64_t clock_ms) {
   const std::string reason = stage.instance->call().reason;
   const std::int64_t retry_after_ms = stage.instance->call().retry_after_ms;
   WEIR_CHECK(stage.live->rebuild(live));
@@ -101,7 +100,7 @@ Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTim
       }
       const std::int64_t wait_max_ms = std::max<std::int64_t>(1, resolver.retry_wait_max_ms);
       const std::int64_t wait_ms = std::clamp<std::int64_t>(retry_after_ms, 1, wait_max_ms);
-      WEIR_CHECK(stage.timers->put(due.key, Timer{arrival_ms_ + wait_ms, attempts}));
+      WEIR_CHECK(stage.timers->put(due.key, Timer{clock_ms + wait_ms, attempts}));
       ++stage.retries;
       return Flow::go_on;
     }

@@ -499,6 +499,16 @@ std::uint64_t TestDriver::count(std::string_view outcome) const {
   throw TestDriverError("there is no count of \"" + std::string(outcome) + "\"");
 }
 
+std::uint64_t TestDriver::waiting() const {
+  std::uint64_t sum = 0;
+  for (const Task* task : impl_->running().tasks()) {
+    TaskSnapshot now;
+    task->snapshot(now);
+    sum += now.parked_records();
+  }
+  return sum;
+}
+
 std::optional<std::string> TestDriver::halted() const {
   if (impl_->app == nullptr) return std::nullopt;
   const Error* halt = impl_->app->first_halt();

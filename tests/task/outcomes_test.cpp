@@ -26,29 +26,6 @@ sinks:
 
 }  // namespace
 
-TEST_CASE("outcomes: a retry comes again after its wait and holds back what is behind it") {
-  ProbeDriver host(app_with("", ", retry: {attempts: 3}"));
-  host.tell("ana", "first", 1);
-  host.tell("ana", "retry", 10);
-  host.tell("ben", "behind", 1);
-  CHECK(host.applied("ana") == Strings{"first"});
-  CHECK_FALSE(host.has_state("ben"));
-  CHECK(host.count("retries") == 1);
-
-  host.commit();  // what came before it can be committed
-  host.advance(std::chrono::seconds(4));
-  CHECK(host.count("retries") == 1);
-  host.advance(std::chrono::seconds(1));
-  CHECK(host.count("retries") == 2);
-  host.advance(std::chrono::seconds(5));
-
-  CHECK(host.applied("ana") == Strings{"first"});
-  CHECK(host.applied("ben") == Strings{"behind"});
-  REQUIRE(host.dead_letters().size() == 1);
-  CHECK(host.dead_letters()[0].reason.starts_with("gave up after 3 tries"));
-  CHECK(host.sums() == Numbers{1, 1});
-}
-
 TEST_CASE("outcomes: fatal commits what came before and halts the task") {
   ProbeDriver host(app_with(""));
   host.tell("ana", "first", 1);

@@ -313,32 +313,6 @@ TEST_CASE("timers: the records' own clock never goes back over a start") {
   CHECK(host.count("fired") == 1);
 }
 
-TEST_CASE("timers: what a record set is taken back when the record has to come again") {
-  ProbeDriver host(R"(
-app: probe
-plugins: [probe.so]
-sources:
-  commands: {topic: commands}
-resolvers:
-  follow: {use: probe/follow, from: commands, to: {balances: balances}}
-  total: {use: probe/total, from: commands, retry: {attempts: 2}}
-sinks:
-  balances: {topic: balances}
-)");
-  host.tell("ana", "first", 1, {.timer_ms = start_ms + 20});
-  host.tell("ana", "total retries", 1, {.timer_ms = start_ms + 10});
-  CHECK(host.count("retries") == 1);
-  host.advance(milliseconds(15));
-  CHECK(host.count("fired") == 0);
-  host.advance(milliseconds(10));  // while the record is held back, other timers fire
-  CHECK(host.count("fired") == 1);
-  CHECK(host.applied("ana") == Strings{"first", rang(start_ms + 20, start_ms + 20)});
-
-  host.advance(milliseconds(5'000));  // `total` gave up: now it counts
-  CHECK(host.applied("ana") == Strings{"first", rang(start_ms + 20, start_ms + 20), "total retries",
-                                       rang(start_ms + 10, start_ms + 5'000)});
-}
-
 TEST_CASE("timers: without records a commit has timers alone") {
   ProbeDriver host(one_resolver);
   host.tell("ana", "first", 1, {.timer_ms = start_ms + 10, .again_ms = 10});

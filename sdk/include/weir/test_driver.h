@@ -143,6 +143,10 @@ class __attribute__((visibility("default"))) TestDriver {
   /// `retries`; and `fired`, timers whose handler succeeded. Counts of a crashed run are kept.
   std::uint64_t count(std::string_view outcome) const;
 
+  /// Records that wait now, per (record, resolver): of keys whose resolver has answered retry, and
+  /// behind those. advance() lets their next try come.
+  std::uint64_t waiting() const;
+
   /// Set when a task has halted by a policy or a resolver's word: why.
   std::optional<std::string> halted() const;
 

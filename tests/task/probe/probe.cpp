@@ -1,7 +1,9 @@
 // A plugin that does what its records say, right and wrong, for the tests of the task.
 #include <weir/sdk.h>
 
+#include <cstdlib>
 #include <stdexcept>
+#include <string>
 
 #include "probe.pb.h"
 
@@ -9,6 +11,12 @@ namespace probe {
 
 weir::Time at(std::int64_t ms) { return weir::Time(std::chrono::milliseconds(ms)); }
 std::int64_t ms_of(weir::Time time) { return time.time_since_epoch().count(); }
+
+/// `await`: retried until the test has opened the command's number.
+bool is_closed(const std::string& action, std::int64_t number) {
+  const char* open = std::getenv("WEIR_PROBE_OPEN");
+  return action == "await" && (open == nullptr || std::stoll(open) < number);
+}
 
 weir::Result<void> end_as(const std::string& action, weir::Context& context) {
   if (action == "throw") throw std::runtime_error("it threw");
@@ -50,6 +58,7 @@ weir::Result<void> follow(const Command& command, Ledger& ledger, const Settings
   balance.set_sum(ledger.sum());
   balances.emit(balance);
 
+  if (is_closed(action, command.amount())) return weir::RetryAfter(std::chrono::seconds(5));
   if (command.timer_ms() != 0) context.notify_at(at(command.timer_ms()));
   if (action == "cancel") context.cancel_notify();
   if (!command.on_timer().empty()) ledger.set_on_timer(command.on_timer());
@@ -70,17 +79,24 @@ weir::Result<void> check(const Settings& settings) {
 }
 
 weir::Result<Balance> total(const Command& command, Ledger& ledger, weir::Context& context) {
-  if (command.action() == "timer without handler") context.notify_at(at(command.timer_ms()));
-  if (command.action() == "total retries") return weir::RetryAfter(std::chrono::seconds(5));
+  const std::string& action = command.action();
+  if (action == "timer without handler") context.notify_at(at(command.timer_ms()));
   ledger.set_sum(ledger.sum() + command.amount());
+  if (action.starts_with("total ") && is_closed(action.substr(6), command.amount())) {
+    return weir::RetryAfter(std::chrono::seconds(5));
+  }
+  if (action == "total fatal") return weir::Fatal("total is over");
   Balance balance;
   balance.set_key(command.key());
   balance.set_sum(ledger.sum());
   return balance;
 }
 
-Balance echo(const weir::Record& record, weir::Context& context) {
+weir::Result<Balance> echo(const weir::Record& record, weir::Context& context) {
   if (record.has_value() && record.value() == "timer") context.notify_at(weir::Time());
+  if (record.has_value() && is_closed(std::string(record.value()), 1)) {
+    return weir::RetryAfter(std::chrono::seconds(5));
+  }
   Balance balance;
   balance.set_key(record.has_value() ? std::string(record.value()) : "null");
   return balance;
