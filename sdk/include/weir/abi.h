@@ -85,7 +85,8 @@ enum {
   WEIR_REJECT = 2, /* This record (or timer) cannot be handled: it goes where the source's policy
                       says, with the reason; leaves no trace.                                    */
   WEIR_RETRY = 3,  /* Not now: the same record (or timer) comes again after
-                      weir_host.retry_after(); leaves no trace. Only from resolve(), notify().   */
+                      weir_host.retry_after(), before any later record of its key; leaves no
+                      trace. Only from resolve(), notify().                                      */
   WEIR_FATAL = 4   /* This task must not go on: it commits what came before and halts.            */
 };
 

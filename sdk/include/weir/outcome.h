@@ -21,7 +21,9 @@ struct Reject {
   std::string reason;
 };
 
-/// Not now: the same record comes again after `wait`. Only resolvers can say so.
+/// Not now: the same record comes again after `wait`, with the same times. Until then the later
+/// records of its key wait behind it; other keys and other resolvers go on. Only resolvers can say
+/// so.
 struct RetryAfter {
   explicit RetryAfter(std::chrono::milliseconds how_long, std::string why = {})
       : wait(how_long), reason(std::move(why)) {}
