@@ -109,6 +109,8 @@ void add_resolvers(Exposition& out, const Moment& moment) {
       sum.retries += one.retries;
       sum.live_states += one.live_states;
       sum.live_bytes += one.live_bytes;
+      sum.parked_keys += one.parked_keys;
+      sum.parked_records += one.parked_records;
     }
   }
   for (const auto& [name, sum] : sums) {
@@ -137,6 +139,8 @@ void add_resolvers(Exposition& out, const Moment& moment) {
     out.gauge("weir_live_states", "States in memory", labels, to_double(sum.live_states));
     out.gauge("weir_live_state_bytes", "Their memory, estimated", labels,
               to_double(sum.live_bytes));
+    out.gauge("weir_parked_keys", "Keys that wait", labels, to_double(sum.parked_keys));
+    out.gauge("weir_parked_records", "Records that wait", labels, to_double(sum.parked_records));
   }
 }
 

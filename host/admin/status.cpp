@@ -73,7 +73,10 @@ ordered_json task_of(const Moment& moment, std::size_t number) {
                    {"last_commit_seconds_ago", nullptr},
                    {"outbox_bytes", now.outbox_bytes},
                    {"live_states", now.live_states()},
-                   {"live_state_bytes", live_bytes}};
+                   {"live_state_bytes", live_bytes},
+                   {"parked_keys", now.parked_keys()},
+                   {"parked_records", now.parked_records()},
+                   {"parked_bytes", now.parked_bytes}};
   if (now.commit_wall_ms) {
     out["last_commit_seconds_ago"] =
         seconds(std::max<std::int64_t>(moment.wall_ms - *now.commit_wall_ms, 0));

@@ -11,6 +11,7 @@
 
 #include "app/command_consume.hpp"
 #include "app/command_deadletters.hpp"
+#include "app/command_parked.hpp"
 #include "app/command_plugin.hpp"
 #include "app/command_produce.hpp"
 #include "app/command_reset.hpp"
@@ -54,6 +55,7 @@ class CommandLine {
     add_produce();
     add_consume();
     add_deadletters();
+    add_parked();
     add_reset();
     add_version();
   }
@@ -314,6 +316,54 @@ class CommandLine {
     c.add_flag("--follow", consume_.follow, "wait for more at the end");
   }
 
+  void add_parked() {
+    CLI::App& group = add(
+        root_, "parked", "Keys that wait because a record cannot be handled yet",
+        "The first record of such a key is tried again; its later ones wait behind it, in order.\n"
+        "\n"
+        "Examples:\n"
+        "  weir parked list -c app.yaml\n"
+        "  weir parked retry ana -c app.yaml\n"
+        "  weir parked drop ana -c app.yaml",
+        {});
+    CLI::App& list = add(group, "list", "One line each: key, records, tries, next try, reason",
+                         "Examples:\n"
+                         "  weir parked list -c app.yaml\n"
+                         "  weir parked list --state /var/lib/weir/shop --format json",
+                         [this] { return command_parked_list(parked_); });
+    CLI::App& retry =
+        add(group, "retry", "Try keys as soon as the host runs, as for the first time",
+            "While no host runs.\n"
+            "\n"
+            "Examples:\n"
+            "  weir parked retry ana ben -c app.yaml\n"
+            "  weir parked retry --all -c app.yaml -r count_ips",
+            [this] { return command_parked_retry(parked_); });
+    CLI::App& drop =
+        add(group, "drop", "Delete the first record of keys; the next one is tried then",
+            "While no host runs. Prints what is deleted, with --format json as lines\n"
+            "that `weir produce` takes.\n"
+            "\n"
+            "Examples:\n"
+            "  weir parked drop ana -c app.yaml                 the one that is in the way\n"
+            "  weir parked drop ana -c app.yaml --whole         all that wait of this key\n"
+            "  weir parked drop ana -c app.yaml --format json > dropped.jsonl",
+            [this] { return command_parked_drop(parked_); });
+    for (CLI::App* c : {&list, &retry, &drop}) {
+      c->add_option("-c,--config", parked_.config, "the app's YAML: finds the state directory")
+          ->type_name("FILE");
+      c->add_option("-r,--resolver", parked_.resolver, "only in this resolver")->type_name("NAME");
+      add_format(*c, parked_.format);
+    }
+    list.add_option("--state", parked_.directory, "instead: the state directory")->type_name("DIR");
+    for (CLI::App* c : {&retry, &drop}) {
+      c->add_option("KEY", parked_.keys, "the keys")->type_name("");
+      c->add_flag("--all", parked_.all, "every key that waits, and records without a key");
+      c->add_flag("--dry-run", parked_.dry_run, "print what it would do, and change nothing");
+    }
+    drop.add_flag("--whole", parked_.whole, "all records of a key, not its first one alone");
+  }
+
   void add_deadletters() {
     CLI::App& group =
         add(root_, "deadletters", "Records that were set aside: see them, send them back",
@@ -381,10 +431,11 @@ class CommandLine {
         "as 1769817600000ms): the first record of that time or later, else the end; or current:\n"
         "where the State stands, to write anew what the log has forgotten of this app.\n"
         "\n"
-        "--state drop deletes State, timers and dead letters that were sent back and still wait,\n"
-        "and makes State anew from what is read then; with --to earliest it becomes what it would\n"
-        "have been. --state keep leaves all three as they are: records that are read again are\n"
-        "applied to the State A SECOND TIME, and those that are skipped never.\n"
+        "--state drop deletes State, timers, parked records and dead letters that were sent back\n"
+        "and still wait, and makes State anew from what is read then; with --to earliest it "
+        "becomes\n"
+        "what it would have been. --state keep leaves all of them as they are: records that are\n"
+        "read again are applied to the State A SECOND TIME, and those that are skipped never.\n"
         "Features of records that are read again are published again, either way.\n"
         "\n"
         "What an interrupted reset leaves, no host starts on; the same command again ends it.\n"
@@ -427,6 +478,7 @@ class CommandLine {
   ConsumeOptions consume_;
   DeadLettersOptions deadletters_;
   RetryOptions retry_;
+  ParkedOptions parked_;
   ResetOptions reset_;
   OutputFormat version_format_ = OutputFormat::text;
 };

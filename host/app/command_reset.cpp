@@ -61,8 +61,9 @@ class Reset {
       return error(
           Errc::usage,
           "say what becomes of the State:\n"
-          "  --state drop  it is deleted with its timers, and made anew from what is read\n"
-          "                from then on; with --to earliest it is what it would have been\n"
+          "  --state drop  it is deleted with its timers and parked records, and made anew from\n"
+          "                what is read from then on; with --to earliest it is what it would have\n"
+          "                been\n"
           "  --state keep  it stays as it is; records that are read again are applied to it\n"
           "                a second time, those that are skipped never");
     }

@@ -99,7 +99,7 @@ class Planner {
     WEIR_CHECK(resolve(move, topic.name, partition));
     const bool stays = at.next_offset == move.to && at.is_same_topic && at.mark_fits &&
                        at.partition_count == topic.partition_count;
-    const bool has_content = at.states > 0 || at.timers > 0 || at.returned > 0;
+    const bool has_content = at.states > 0 || at.timers > 0 || at.parked > 0 || at.returned > 0;
     move.is_needed = !stays || (request_.drop && has_content);
     plan_.moves.push_back(std::move(move));
     return {};

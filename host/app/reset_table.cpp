@@ -5,10 +5,12 @@
 
 #include <fmt/ranges.h>
 
+#include "base/counted.hpp"
+
 namespace weir::host {
 namespace {
 
-constexpr std::size_t columns = 9;
+constexpr std::size_t columns = 10;
 using Row = std::array<std::string, columns>;
 constexpr std::size_t left_columns = 2;  // task and input; numbers stand at the right
 
@@ -34,16 +36,18 @@ Row row_of(const TaskMove& move, bool drop) {
           or_dash(move.skipped()),
           content(at.states, drop),
           content(at.timers, drop),
+          content(at.parked, drop),
           content(at.returned, drop)};
 }
 
 void print_table(const ResetPlan& plan, bool drop) {
   std::vector<Row> rows = {{"task", "input", "from", "to", "read again", "skipped", "States",
-                            "timers", "letters sent back"}};
+                            "timers", "parked", "letters sent back"}};
   for (const TaskMove& move : plan.moves) rows.push_back(row_of(move, drop));
   for (const GoneTask& gone : plan.gone) {
     rows.push_back({gone.name, "(no such partition)", "-", "-", "-", "-",
-                    content(gone.contents.states, true), content(gone.contents.timers, true), "-"});
+                    content(gone.contents.states, true), content(gone.contents.timers, true),
+                    content(gone.contents.parked, true), "-"});
   }
   std::array<std::size_t, columns> widths{};
   for (const Row& row : rows) {
@@ -71,16 +75,17 @@ void print_json(const ResetPlan& plan, bool drop) {
     const TopicPartition& input = move.task->options().input;
     print_line(fmt::format(
         R"({{"task":{},"topic":{},"partition":{},"from":{},"to":{},"read_again":{},"skipped":{},)"
-        R"("state":"{}","states":{},"timers":{},"letters_sent_back":{},"changes":{}}})",
+        R"("state":"{}","states":{},"timers":{},"parked":{},"letters_sent_back":{},"changes":{}}})",
         json_string(move.task->options().name), json_string(input.topic), input.partition,
         json_number(at.is_same_topic ? at.next_offset : std::nullopt), move.to,
         json_number(move.read_again()), json_number(move.skipped()), state, at.states, at.timers,
-        at.returned, move.is_needed));
+        at.parked, at.returned, move.is_needed));
   }
   for (const GoneTask& gone : plan.gone) {
     print_line(fmt::format(
-        R"({{"task":{},"to":null,"state":"{}","states":{},"timers":{},"changes":true}})",
-        json_string(gone.name), state, gone.contents.states, gone.contents.timers));
+        R"({{"task":{},"to":null,"state":"{}","states":{},"timers":{},"parked":{},"changes":true}})",
+        json_string(gone.name), state, gone.contents.states, gone.contents.timers,
+        gone.contents.parked));
   }
 }
 
@@ -97,6 +102,7 @@ void print_reset(const ResetPlan& plan, bool drop, OutputFormat format) {
 void say_consequences(const ResetPlan& plan, const ResetRequest& request) {
   std::int64_t again = 0;
   std::int64_t skipped = 0;
+  std::uint64_t parked = 0;
   bool has_state = false;
   bool lacks_some = false;
   std::vector<std::string> repeating;
@@ -107,6 +113,7 @@ void say_consequences(const ResetPlan& plan, const ResetRequest& request) {
     if (!move.is_needed) continue;
     again += move.read_again().value_or(0);
     skipped += move.skipped().value_or(0);
+    parked += at.parked;
     has_state = has_state || at.states > 0;
     lacks_some = lacks_some || move.to > at.range.begin;
     if (at.may_repeat) repeating.push_back(move.task->options().name);
@@ -116,6 +123,10 @@ void say_consequences(const ResetPlan& plan, const ResetRequest& request) {
     say("--state keep: up to {} records have been applied to this State and are applied to it a "
         "second time; what it counts, it counts twice (--state drop makes it anew)",
         again);
+  }
+  if (parked > 0 && !request.drop) {
+    say("{} that wait{} for another try stay, and are tried when the host runs again",
+        counted(parked, "record"), parked == 1 ? "s" : "");
   }
   if (again > 0) say("features and dead letters of what is read again are published again");
   if (skipped > 0)

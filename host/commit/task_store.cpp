@@ -438,6 +438,23 @@ Result<std::vector<v1::ParkedRecord>> TaskStore::parked_records(const StoredPark
   return impl_->parked->records(txn, key, sequence, limit);
 }
 
+Result<void> TaskStore::change_parked(std::span<const ParkedChange> changes) {
+  Impl& impl = *impl_;
+  const std::string doing = impl.where() + ": changing what waits";
+  MDB_txn* raw = nullptr;
+  if (const int code = mdb_txn_begin(impl.environment->get(), nullptr, 0, &raw); code != 0) {
+    return impl.environment->error(code, doing);
+  }
+  Transaction txn(raw);
+  WEIR_CHECK(impl.check_head(raw));
+  int code = impl.undo.begin(raw, impl.undo_head.has_value());
+  if (code == 0) code = impl.put_parked(raw, changes);
+  if (code == 0) code = txn.commit();
+  if (code != 0) return impl.environment->error(code, doing);
+  impl.renew();
+  return {};
+}
+
 Result<std::optional<StoredState>> TaskStore::get(ResolverId resolver, std::string_view key) {
   Impl& impl = *impl_;
   WEIR_ASSERT(resolver < impl.states.size() && impl.states[resolver].open,

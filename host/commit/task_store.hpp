@@ -189,6 +189,10 @@ class TaskStore {
   Result<std::vector<v1::ParkedRecord>> parked_records(const StoredParkedKey& key,
                                                        std::uint64_t sequence, ParkedLimit limit);
 
+  /// Changes what waits, without a commit of the task: while no host runs, an operator's word.
+  /// Durable when this returns, or nothing of it.
+  Result<void> change_parked(std::span<const ParkedChange> changes);
+
   /// All of `request`, durable when this returns, or nothing.
   /// Errc::full: the map or the disk has no room; the message says which and what to do. The store
   /// stays usable: a later commit() after room was made succeeds. (A larger map needs a new

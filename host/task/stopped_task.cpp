@@ -45,6 +45,7 @@ Result<void> StoppedTask::look(Log* retries) {
   WEIR_TRY(const TaskStore::Contents contents, store_->contents());
   standing_.states = contents.states;
   standing_.timers = contents.timers;
+  standing_.parked = contents.parked;
   WEIR_TRY(const auto last_mark, mark_of(input_of(head)));
   const Pending found = pending(last_mark);
   standing_.mark_fits =

@@ -41,6 +41,7 @@ class StoppedTask {
     bool is_same_topic = true;                ///< it is the one that the app reads now
     std::uint64_t states = 0;
     std::uint64_t timers = 0;
+    std::uint64_t parked = 0;    ///< records that wait with their keys
     std::uint64_t returned = 0;  ///< dead letters that were sent back to it and still wait
     bool mark_fits = true;       ///< the log's mark of this app belongs to the State
     /// Nobody can tell any more whether the output of the newest commit is in the log. It goes out
@@ -55,8 +56,8 @@ class StoppedTask {
   const Options& options() const { return options_; }
 
   /// Publishes what the last run has committed and not published; then the task goes on at
-  /// `offset`, with its State and timers or (`drop`) without them and without the dead letters that
-  /// wait.
+  /// `offset`, with its State, timers and parked records or (`drop`) without them and without the
+  /// dead letters that wait.
   Result<void> move_to(std::int64_t offset, bool drop, Publisher& publisher, TaskSinks& sinks);
 
  private:

@@ -197,7 +197,8 @@ Result<Task::Flow> Task::resolve_parked(Parking::Key& key, ParkedLimit& left) {
     if (parking_->remove_first(key, bytes)) {
       WEIR_CHECK(end_wait(stage, name));
       // No record may come that would do it; but not before one has come since.
-      if (options_.source.arrival_is_record_time && arrival_ms_ > stored[i].arrival_ms()) {
+      const bool came_since = last_record_ && last_record_->offset() > stored[i].offset();
+      if (options_.source.arrival_is_record_time && came_since) {
         WEIR_TRY(flow, fire_waited(stage, name, arrival_ms_));
       }
       break;

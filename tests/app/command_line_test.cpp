@@ -51,6 +51,10 @@ TEST_CASE("command line: every command teaches in its help") {
                                                           {"deadletters", "list"},
                                                           {"deadletters", "show"},
                                                           {"deadletters", "retry"},
+                                                          {"parked"},
+                                                          {"parked", "list"},
+                                                          {"parked", "retry"},
+                                                          {"parked", "drop"},
                                                           {"version"}};
   for (std::vector<std::string> words : commands) {
     std::string name = "help";
@@ -79,7 +83,8 @@ TEST_CASE("command line: what is misspelt gets a guess on stderr and exit code 6
   const std::vector<Case> cases = {
       {{"rn"}, "weir: unknown command \"rn\"; did you mean \"run\"?\ntry: weir --help\n"},
       {{"xyzzy"},
-       "weir: unknown command \"xyzzy\"; commands: consume, deadletters, plugin, produce, reset, "
+       "weir: unknown command \"xyzzy\"; commands: consume, deadletters, parked, plugin, produce, "
+       "reset, "
        "run, "
        "state, "
        "status, validate, version\ntry: weir --help\n"},

@@ -9,10 +9,12 @@ from harness import Ledger, partition_of
 class Input:
     """Makes records, good and bad, and knows where each one lands."""
 
-    def __init__(self, rng, partitions, accounts=45, timers=False):
-        """`timers`: some records set one; all have timestamps, for `arrival: record`."""
+    def __init__(self, rng, partitions, accounts=45, timers=False, later=0):
+        """`timers`: some records set one; all have timestamps, for `arrival: record`. `later`: of a
+        hundred records, so many are retried for a while."""
         self.rng = rng
         self.timers = timers
+        self.later = later
         self.partitions = partitions
         self.ledger = Ledger()
         self.number = 0
@@ -26,13 +28,14 @@ class Input:
         rng = self.rng
         self.number += 1
         kind = kind or rng.choices(
-            ["good", "skip", "reject", "throw", "broken", "binary", "keyless", "misplaced", "null"],
-            [88, 2, 2, 2, 2, 1, 1, 1, 1])[0]
+            ["good", "later", "skip", "reject", "throw", "broken", "binary", "keyless", "misplaced",
+             "null"],
+            [88 - self.later, self.later, 2, 2, 2, 2, 1, 1, 1, 1])[0]
         account = rng.choice(self.accounts[partition])
         if kind == "misplaced":
             account = rng.choice(self.accounts[(partition + 1) % self.partitions])
         posting = {"id": f"r{self.number}", "account": account, "amount": rng.randint(-99, 999)}
-        if kind in ("skip", "reject", "throw"):
+        if kind in ("later", "skip", "reject", "throw"):
             posting["action"] = kind
         if kind == "keyless":
             del posting["account"]

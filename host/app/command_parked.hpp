@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "app/exit_code.hpp"
+#include "app/output.hpp"
+
+namespace weir::host {
+
+struct ParkedOptions {
+  std::filesystem::path config;
+  std::filesystem::path directory;  ///< list: instead, the state directory itself
+  std::string resolver;             ///< empty: all
+  std::vector<std::string> keys;    ///< retry, drop: these, or
+  bool all = false;                 ///< all that wait, also records without a key
+  bool whole = false;               ///< drop: every record of a key, not the first one alone
+  bool dry_run = false;
+  OutputFormat format = OutputFormat::text;
+};
+
+/// `weir parked list`: keys that wait, while a host runs or not.
+ExitCode command_parked_list(const ParkedOptions& options);
+
+/// `weir parked retry KEY...`: they are due now, with all their tries. Only while no host runs.
+/// ExitCode::failed: a key does not wait; then nothing was changed.
+ExitCode command_parked_retry(const ParkedOptions& options);
+
+/// `weir parked drop KEY...`: their first records are gone; the next ones are due now. The same.
+ExitCode command_parked_drop(const ParkedOptions& options);
+
+}  // namespace weir::host

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Keys that wait, over `weir parked`: what an operator sees and does while the host runs and while it
+does not.
+
+    parked_test.py PROGRAM PLUGINS
+"""
+
+import json
+import signal
+import sys
+import time
+import unittest
+
+sys.dont_write_bytecode = True
+import harness  # noqa: E402 (after the line above, on purpose)
+from harness import App, posting  # noqa: E402
+
+YAML = """
+app: parked
+log: {embedded: {}}
+state: {map_size: 1GiB, commit: {interval: 10ms}}
+plugins: [PLUGINS/ledger.so]
+sources:
+  postings: {topic: postings, format: json}
+resolvers:
+  post: {use: ledger/post, from: postings, to: {entries: entries}, retry: {attempts: 1000, wait: 10m}}
+sinks:
+  entries: {topic: entries, format: json}
+"""
+
+
+class Parked(unittest.TestCase):
+    def setUp(self):
+        self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)))
+        self.addCleanup(self.app.close)
+        self.app.produce("postings", [
+            {"key": "ana", "value": posting("r1", "ana", 1, "never")},
+            {"key": "ben", "value": posting("r2", "ben", 1)},
+            {"key": "ana", "value": posting("r3", "ana", 10), "headers": {"trace": "7"}},
+            {"key": "eva", "value": posting("r4", "eva", 1, "never")},
+        ])
+        self.run_until(2)
+
+    def listed(self, *options):
+        lines = self.app.call("parked", "list", "-c", "app.yaml", "--format", "json", *options)
+        return {row["key"]: row for row in map(json.loads, lines.splitlines())}
+
+    def run_until(self, keys, then=None):
+        """Until so many keys wait; `then` while it still runs."""
+        host = self.app.start("run", "-c", "app.yaml", stderr=harness.subprocess.DEVNULL)
+        try:
+            end = time.monotonic() + 60
+            while True:
+                done = self.app.call("status", "app.yaml", expect=None)
+                if done.returncode == 0:
+                    done = self.app.call("parked", "list", "-c", "app.yaml", "--format", "json",
+                                         expect=None)
+                    if done.returncode == 0 and len(done.stdout.splitlines()) == keys:
+                        break
+                self.assertLess(time.monotonic(), end, done.stderr)
+                time.sleep(0.02)
+            if then is not None:
+                then()
+        finally:
+            host.send_signal(signal.SIGTERM)
+            self.assertEqual(host.wait(), 0)
+
+    def counts(self):
+        return {account: state["count"] for account, state in self.app.accounts().items()}
+
+    def test_list_says_what_waits_beside_a_host_and_without_one(self):
+        self.run_until(2, lambda: self.assertEqual(self.counts(), {"ben": 1}))
+        ana = self.listed()["ana"]
+        self.assertEqual((ana["resolver"], ana["task"], ana["records"], ana["offset"], ana["reason"]),
+                         ("post", "postings-0", 2, 0, "never"))
+        self.assertGreaterEqual(ana["attempts"], 1)
+        self.assertGreater(ana["due_ms"], ana["since_ms"])
+        self.assertEqual(self.listed("-r", "other"), {})
+        text = self.app.call("parked", "list", "-c", "app.yaml", expect=None)
+        self.assertIn("3 records of 2 keys wait", text.stderr)
+
+    def test_status_and_metrics_count_them(self):
+        def look():
+            status = json.loads(self.app.call("status", "app.yaml", "--format", "json"))
+            task = status["tasks"][0]
+            self.assertEqual((task["parked_keys"], task["parked_records"]), (2, 3))
+            self.assertEqual(task["position"], 4)
+
+        self.run_until(2, look)
+
+    def test_retry_and_drop_are_refused_beside_a_host(self):
+        def refused():
+            for word in ("retry", "drop"):
+                done = self.app.call("parked", word, "ana", "-c", "app.yaml", expect=None)
+                self.assertEqual(done.returncode, 77)
+                self.assertIn("stop it first", done.stderr)
+
+        self.run_until(2, refused)
+
+    def test_drop_takes_the_first_record_and_the_key_goes_on(self):
+        before = self.listed()
+        self.app.call("parked", "drop", "ana", "-c", "app.yaml", "--dry-run")
+        self.assertEqual(self.listed(), before)
+        dropped = json.loads(self.app.call("parked", "drop", "ana", "-c", "app.yaml", "--format",
+                                           "json"))
+        self.assertEqual(dropped["value"]["id"], "r1")
+        self.assertEqual(self.listed()["ana"]["records"], 1)
+        self.run_until(1)
+        self.assertEqual(self.counts(), {"ana": 1, "ben": 1})
+        self.assertEqual(self.app.accounts()["ana"]["sum"], 10)
+
+    def test_drop_whole_takes_all_of_them_and_what_was_printed_can_be_produced(self):
+        dropped = self.app.call("parked", "drop", "ana", "-c", "app.yaml", "--whole", "--format",
+                                "json")
+        self.assertEqual([json.loads(line)["value"]["id"] for line in dropped.splitlines()],
+                         ["r1", "r3"])
+        self.assertEqual(list(self.listed()), ["eva"])
+        self.app.call("produce", "postings", "-c", "app.yaml", stdin=dropped)
+        self.run_until(2)
+        self.assertEqual(self.listed()["ana"]["records"], 2)
+
+    def test_retry_makes_them_due_with_all_their_tries(self):
+        for key, row in self.listed().items():
+            self.assertGreater(row["due_ms"], 0, key)
+        self.app.call("parked", "retry", "--all", "-c", "app.yaml")
+        for row in self.listed().values():
+            self.assertEqual((row["due_ms"], row["attempts"]), (0, 0))
+        self.run_until(2, lambda: time.sleep(0.3))
+        for row in self.listed().values():
+            self.assertEqual(row["attempts"], 1)
+
+    def test_what_does_not_wait_is_said_and_nothing_is_changed(self):
+        before = self.listed()
+        done = self.app.call("parked", "drop", "ana", "zoe", "-c", "app.yaml", expect=None)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("the key zoe does not wait", done.stderr)
+        self.app.call("parked", "retry", "-c", "app.yaml", expect=64)
+        self.app.call("parked", "retry", "ana", "--all", "-c", "app.yaml", expect=64)
+        self.assertEqual(self.listed(), before)
+
+    def test_a_reset_keeps_or_drops_them(self):
+        kept = json.loads(self.app.call("reset", "app.yaml", "--to", "current", "--state", "keep",
+                                        "--format", "json"))
+        self.assertEqual(kept["parked"], 3)
+        self.assertEqual(len(self.listed()), 2)
+        said = self.app.call("reset", "app.yaml", "--to", "latest", "--state", "drop", expect=None)
+        self.assertIn("3 dropped", said.stdout)
+        self.assertEqual(self.listed(), {})
+
+    def test_a_stop_does_not_wait_for_them_and_until_end_does(self):
+        self.app.call("parked", "drop", "--all", "--whole", "-c", "app.yaml")
+        self.app.produce("postings", [
+            {"key": "ana", "value": posting(f"l{i}", "ana", 1, "later" if i % 3 == 0 else "")}
+            for i in range(30)])
+        self.app.run_until_end()
+        self.assertEqual(self.counts(), {"ana": 30, "ben": 1})
+        self.assertEqual(self.listed(), {})
+
+
+if __name__ == "__main__":
+    harness.arguments(sys.argv)
+    unittest.main()
