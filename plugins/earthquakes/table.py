@@ -2,6 +2,7 @@
 """The States of the earthquakes app as a table.
 
     table.py --weir WEIR --app YAML [--format text|json]     the table, once
+    table.py --weir WEIR --app YAML --events                 how many events are in it
     table.py --weir WEIR --app YAML --watch EVENTS           redrawn in place until so many events
                                                              are in it
 
@@ -133,6 +134,7 @@ def main():
     parser.add_argument("--weir", required=True, help="the program")
     parser.add_argument("--app", required=True, help="the app's YAML")
     parser.add_argument("--format", choices=("text", "json"), default="text")
+    parser.add_argument("--events", action="store_true")
     parser.add_argument("--watch", type=int, metavar="EVENTS")
     arguments = parser.parse_args()
     if arguments.watch:
@@ -140,7 +142,9 @@ def main():
     found, problem = states(arguments.weir, arguments.app)
     if found is None:
         sys.exit(f"table.py: no States to show\n{problem}")
-    if arguments.format == "json":
+    if arguments.events:
+        print(numbers(found)["total"]["events"])
+    elif arguments.format == "json":
         json.dump(numbers(found), sys.stdout, indent=1, ensure_ascii=False)
         print()
     else:

@@ -1,0 +1,29 @@
+#include <cmath>
+
+#include <weir/sdk.h>
+
+#include "page_time.pb.h"
+
+namespace page_time {
+
+// Called when a State of an older version is loaded: each key's at its first record.
+void count_in_ms(PageTime& state, int from_version) {
+  if (from_version < 2) state.set_total_ms(std::llround(state.seconds() * 1000));
+  state.clear_seconds();  // nothing keeps it up to date any more
+}
+
+Total add(const Visit& visit, PageTime& state) {
+  state.set_total_ms(state.total_ms() + std::llround(visit.seconds() * 1000));
+  Total total;
+  total.set_user_id(visit.user_id());
+  total.set_ms(state.total_ms());
+  return total;
+}
+
+WEIR_PLUGIN("page_time", "3.0.0",
+            weir::resolver<add>("add")
+                .key<&Visit::user_id>()
+                .state_version(3)
+                .migrate<count_in_ms>());
+
+}  // namespace page_time
