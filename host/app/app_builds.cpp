@@ -154,7 +154,8 @@ Result<TaskBuilds> builds_of(const Config& config, const Task& task,
                                               options.source.input)});
   }
   if (builds.resolvers.empty()) return builds;
-  WEIR_TRY(builds.registration, task.check_builds(schemas_of(task, *plugin)));
+  WEIR_TRY(builds.registration,
+           task.check_builds(schemas_of(task, *plugin), TaskStore::Ways::back));
   return builds;
 }
 

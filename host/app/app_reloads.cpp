@@ -64,15 +64,14 @@ std::vector<ReloadApp::Misfit> AppReloads::misfits(const PluginFile& file) {
   return misfits;
 }
 
-Result<void> AppReloads::check_schemas(const Task& task, const PluginFile& file,
+Result<bool> AppReloads::check_schemas(const Task& task, const PluginFile& file,
                                        const std::optional<Schemas>& schemas) {
   const auto changed = schemas_of(task, file.manifest, [&](const std::string& type) {
     return schemas ? schemas->message(type) : nullptr;
   });
-  if (changed.empty()) return {};
-  auto fits = task.check_builds(changed);
-  if (!fits) return std::move(fits).error();
-  return {};
+  if (changed.empty()) return false;
+  WEIR_TRY(const Registration fits, task.check_builds(changed));
+  return fits.undo == UndoStep::begin;
 }
 
 Result<std::shared_ptr<Plugin>> AppReloads::load(const std::filesystem::path& file,
@@ -85,7 +84,7 @@ Result<TaskBuilds> AppReloads::builds(const Task& task, const std::shared_ptr<Pl
 }
 
 Result<Registration> AppReloads::registration(const Task& task, const Plugin& plugin) {
-  return task.check_builds(schemas_of(task, plugin));
+  return task.check_builds(schemas_of(task, plugin), TaskStore::Ways::back);
 }
 
 ProbationFigures AppReloads::figures(const std::string& plugin) {

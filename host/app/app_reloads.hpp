@@ -32,7 +32,7 @@ class AppReloads final : public ReloadApp {
   const std::vector<std::shared_ptr<Plugin>>& plugins() const override { return parts_.plugins; }
   std::filesystem::path file_of(std::size_t plugin) const override;
   std::vector<Misfit> misfits(const PluginFile& file) override;
-  Result<void> check_schemas(const Task& task, const PluginFile& file,
+  Result<bool> check_schemas(const Task& task, const PluginFile& file,
                              const std::optional<Schemas>& schemas) override;
   Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file,
                                        const std::string& name) override;

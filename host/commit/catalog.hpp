@@ -22,6 +22,9 @@ struct Registration {
   Catalog catalog;                 ///< as it shall be stored
   std::vector<ResolverId> ids;     ///< in the order of the resolvers given
   std::vector<std::string> notes;  ///< what an operator should hear: new, renamed, left over
+  /// What the task must do before it stage()s this: begin an undo log, because the builds that run
+  /// cannot read the States of the new ones; or roll back to where they ran.
+  UndoStep undo = UndoStep::none;
 };
 
 /// Joins the app's resolvers to what is stored; touches nothing.

@@ -75,6 +75,7 @@ struct TaskStore::Impl {
   std::vector<KnownSchema> known;         // by schema
   Catalog next_catalog;                   // as the next commit leaves it
   std::optional<Catalog> stored_catalog;  // what is stored, where stage() has changed it since
+  Catalog undo_catalog;                   // before the builds for which the undo log was begun
   std::vector<ResolverSchema> known_resolvers;  // as registered; their descriptors may be gone
   std::vector<std::string> notes;
   std::size_t outbox_rows = 0;
@@ -117,6 +118,7 @@ struct TaskStore::Impl {
   int write_rows(MDB_txn* txn, const CommitRequest& request);
   Result<int> write_all(const CommitRequest& request);
   int write_undo(MDB_txn* txn, const CommitRequest& request) const;
+  int put_catalog(MDB_txn* txn, const Catalog& before, const Catalog& after) const;
 };
 
 Result<void> TaskStore::Impl::open() {
@@ -269,14 +271,7 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
   }
   Registration& registration = *joined;
   int code = impl.undo.begin(raw, impl.undo_head.has_value());
-  for (const Catalog& catalog : {std::cref(before), std::cref(registration.catalog)}) {
-    for (const auto& [name, entry] : catalog.resolvers) {
-      if (code == 0) code = impl.undo.keep(raw, impl.resolvers, name);
-    }
-  }
-  if (code == 0) {
-    code = Rows::put(raw, impl.resolvers, impl.schemas, before, registration.catalog);
-  }
+  if (code == 0) code = impl.put_catalog(raw, before, registration.catalog);
   if (code != 0) {
     return impl.environment->error(code, doing);
   }
@@ -315,8 +310,10 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
   return std::move(registration.ids);
 }
 
-Result<Registration> TaskStore::check_builds(std::span<const ResolverSchema> resolvers) const {
+Result<Registration> TaskStore::check_builds(std::span<const ResolverSchema> resolvers,
+                                             Ways ways) const {
   const Impl& impl = *impl_;
+  bool is_readable = true;  // by the builds that run, what these will write
   std::vector<std::string> refusals;
   const auto refuse = [&](const ResolverSchema& resolver, std::string_view why) {
     refusals.push_back(fmt::format("{}: resolver {}: {}", impl.where(), resolver.name, why));
@@ -340,24 +337,26 @@ Result<Registration> TaskStore::check_builds(std::span<const ResolverSchema> res
     const std::uint32_t running = impl.state_version(resolver.name);
     const std::uint32_t oldest_reader =
         resolver.state_readable_by == 0 ? resolver.state_version : resolver.state_readable_by;
-    if (oldest_reader > running) {
-      refuse(resolver, fmt::format("its State's version would rise from {} to {}, which the build "
-                                   "that runs cannot read after a rollback; say that version {} "
-                                   "can read it (.readable_by()), or restart the host with "
-                                   "this build",
-                                   running, resolver.state_version, running));
-    }
+    is_readable = is_readable && oldest_reader <= running;
   }
   if (!refusals.empty()) return error(Errc::refused, "{}", fmt::join(refusals, "\n"));
   auto joined = register_in(impl.next_catalog, resolvers, {});
-  if (!joined) {
-    return error(joined.error().code, "{}: {}", impl.where(), joined.error().message);
+  if (joined) {
+    if (!is_readable) joined->undo = UndoStep::begin;
+    return joined;
   }
-  return joined;
+  if (ways == Ways::back) {
+    if (auto before = register_in(impl.undo_catalog, resolvers, {})) {
+      before->undo = UndoStep::roll_back;
+      return before;
+    }
+  }
+  return error(joined.error().code, "{}: {}", impl.where(), joined.error().message);
 }
 
 void TaskStore::stage(Registration accepted) {
   Impl& impl = *impl_;
+  if (accepted.undo == UndoStep::begin) impl.undo_catalog = impl.next_catalog;
   if (!impl.stored_catalog) impl.stored_catalog = std::move(impl.next_catalog);
   impl.next_catalog = std::move(accepted.catalog);
   for (Impl::OpenState& state : impl.states) {
@@ -602,15 +601,24 @@ Result<int> TaskStore::Impl::write_all(const CommitRequest& request) {
     WEIR_TRY(code, drop(raw));
   }
   if (code == 0 && request.undo == UndoStep::roll_back) code = UndoLog::restore(raw);
-  if (code == 0 && stored_catalog) {
-    code = Rows::put(raw, resolvers, schemas, *stored_catalog, next_catalog);
-  }
   if (code == 0) {
     code = undo.begin(raw, undo_head.has_value() && request.undo == UndoStep::none);
+  }
+  if (code == 0 && stored_catalog && request.undo != UndoStep::roll_back) {
+    code = put_catalog(raw, *stored_catalog, next_catalog);
   }
   if (code == 0) code = write_rows(raw, request);
   if (code == 0) code = write_undo(raw, request);
   return code != 0 ? code : txn.commit();
+}
+
+int TaskStore::Impl::put_catalog(MDB_txn* txn, const Catalog& before, const Catalog& after) const {
+  for (const Catalog& catalog : {std::cref(before), std::cref(after)}) {
+    for (const auto& [name, entry] : catalog.resolvers) {
+      if (const int code = undo.keep(txn, resolvers, name); code != 0) return code;
+    }
+  }
+  return Rows::put(txn, resolvers, schemas, before, after);
 }
 
 int TaskStore::Impl::write_undo(MDB_txn* txn, const CommitRequest& request) const {
@@ -692,6 +700,7 @@ Result<void> TaskStore::commit(const CommitRequest& request) {
     impl.undo_head.reset();
   }
   impl.stored_catalog.reset();
+  if (request.undo == UndoStep::roll_back) impl.next_catalog = impl.undo_catalog;
   if (request.drop) impl.known.clear();
   impl.renew();
   return {};

@@ -146,10 +146,15 @@ class TaskStore {
 
   /// What register_resolvers() would make of other builds of the resolvers that are registered;
   /// touches nothing. Errc::refused as there, and where only register_resolvers() can follow: a
-  /// resolver would begin or cease to have State or timers, or its State's version would rise.
+  /// resolver would begin or cease to have State or timers.
   /// Reads what register_resolvers() and stage() change and nothing else does. [any], but not
   /// beside those two.
-  Result<Registration> check_builds(std::span<const ResolverSchema> resolvers) const;
+  enum class Ways {
+    on,    ///< to other builds
+    back,  ///< or to those for which the undo log was begun, if they can read nothing newer
+  };
+  Result<Registration> check_builds(std::span<const ResolverSchema> resolvers,
+                                    Ways ways = Ways::on) const;
 
   /// From the next commit() on States are of the builds that check_builds() has accepted. The
   /// commit writes that, too: until then nothing on the disk knows of them. Costs no transaction.

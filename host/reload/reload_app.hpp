@@ -51,7 +51,8 @@ class ReloadApp {
   virtual std::vector<Misfit> misfits(const PluginFile& file) = 0;
 
   /// Task::check_builds() with what a file that was not loaded brings along.
-  virtual Result<void> check_schemas(const Task& task, const PluginFile& file,
+  /// True: the builds that run cannot read its States, so that a task keeps an undo log.
+  virtual Result<bool> check_schemas(const Task& task, const PluginFile& file,
                                      const std::optional<Schemas>& schemas) = 0;
 
   virtual Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file,

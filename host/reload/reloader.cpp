@@ -162,14 +162,17 @@ std::optional<Refusal> Reloader::check(Slot& slot, const Staged& staged, ReloadR
   std::size_t tasks = 0;
   std::set<std::string> said;  // every task has the same to say
   std::string conflicts;
+  bool keeps_undo = false;
   for (const ReloadApp::RunningTask& running : app_.tasks()) {
-    if (auto fits = app_.check_schemas(*running.task, file, staged.schemas); !fits) {
+    if (const auto fits = app_.check_schemas(*running.task, file, staged.schemas); !fits) {
       std::string text = fits.error().message;
       const std::string prefix = fmt::format("task {}: ", running.task->name());
       for (std::size_t at = 0; (at = text.find(prefix, at)) != std::string::npos;) {
         text.erase(at, prefix.size());
       }
       if (said.insert(text).second) conflicts += (conflicts.empty() ? "" : "\n") + text;
+    } else {
+      keeps_undo |= *fits;
     }
     ++tasks;
   }
@@ -178,6 +181,11 @@ std::optional<Refusal> Reloader::check(Slot& slot, const Staged& staged, ReloadR
   }
   report.checked.push_back(fmt::format("State types against every earlier one, in {} task{}", tasks,
                                        tasks == 1 ? "" : "s"));
+  if (keeps_undo) {
+    report.checked.emplace_back(
+        "the build that runs cannot read its States: until it is promoted, what it overwrites is "
+        "kept, and a rollback takes the tasks back to where they went over");
+  }
   report.state_changes = state_schema_changes(slot.running->file(), file);
 
   if (!options_.probe) {
@@ -254,6 +262,7 @@ void Reloader::promote(Slot& slot) {
   note(generations_.promoted(clock_.wall_ms(), slot.generation));
   step("promoted");
   slot.probation.reset();
+  for (const ReloadApp::RunningTask& running : app_.tasks()) running.task->forget_undo();
   retire(std::move(slot.before));
   logger_.info("reload", "{} is what a restart loads from now on", named(slot.generation));
 }

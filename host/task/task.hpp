@@ -155,13 +155,18 @@ class Task {
   /// Whether other builds of some of its resolvers, `changed`, can follow those that run: what
   /// TaskBuilds need. Errc::refused: TaskStore::check_builds(). [control], while no swap is under
   /// way.
-  Result<Registration> check_builds(std::span<const ResolverSchema> changed) const;
+  Result<Registration> check_builds(std::span<const ResolverSchema> changed,
+                                    TaskStore::Ways ways = TaskStore::Ways::on) const;
 
   /// Asks for a swap between two commits; the next turns make it as soon as the last commit is
   /// published. One at a time. [any]
   void request_swap(TaskSwap& swap);
   /// False: the task has begun with it, and will come to an end. [any]
   bool withdraw_swap(TaskSwap& swap);
+
+  /// Nobody will want to go back to before the newest swap: the next commit drops what was kept for
+  /// that. [any]
+  void forget_undo() { forget_undo_.store(true, std::memory_order_relaxed); }
 
   /// For the TestDriver. The State of a key as the last successful call left it; absent: none.
   Result<std::optional<std::string>> state(std::string_view resolver, std::string_view key);
@@ -241,6 +246,10 @@ class Task {
   // Other builds of its resolvers.
   TaskSwap* begin_swap();
   Result<void> swap_if_asked();
+  Result<void> commit_before(TaskSwap& swap);
+  /// To the commit that began the undo log, in the store and in memory.
+  Result<void> roll_back();
+  Result<void> commit_rollback();
   void refuse_swap();
   void exchange(TaskSwap& swap);
   void exchange_decoders(std::vector<KeyedDecoder>& others);
@@ -287,14 +296,14 @@ class Task {
     return open_arena_.bytes() + outbox_.bytes() + parking_->open_bytes();
   }
   bool commit_due(std::int64_t now_ms);
-  Result<void> commit();
+  Result<void> commit(UndoStep undo = UndoStep::none);
   /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().
   void publish(std::vector<std::string_view> chunks);
   Result<void> await_publication();
   void count_published(const PendingPublication& publication);
   Result<void> finish_commits();
   Error halt_after_commit();
-  v1::Head next_head();
+  v1::Head next_head(bool is_published);
   void halt(Error error);
   void step(std::string_view name) {
     if (options_.after_step) options_.after_step(name);
@@ -341,6 +350,7 @@ class Task {
 
   // Other builds of its resolvers.
   std::atomic<bool> swap_is_asked_{false};
+  std::atomic<bool> forget_undo_{false};
   std::mutex swap_mutex_;
   TaskSwap* asked_swap_ = nullptr;   // guarded by swap_mutex_
   std::vector<TaskSwap*> retiring_;  // whose States are being freed

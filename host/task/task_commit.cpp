@@ -35,7 +35,7 @@ std::int64_t Task::next_deadline_ms() const {
   return deadline;
 }
 
-Result<void> Task::commit() {
+Result<void> Task::commit(UndoStep undo) {
   WEIR_CHECK(await_publication());
   const std::int64_t begun_us = ports_.clock.steady_us();
 
@@ -64,10 +64,18 @@ Result<void> Task::commit() {
   step("save");
 
   const std::vector<std::string_view> chunks = outbox_.chunks();
-  const v1::Head head = next_head();
+  const v1::Head head = next_head(!outbox_.empty());
   const std::vector<ParkedChange> parked = parking_->changes();
-  WEIR_CHECK(store_->commit(
-      {.head = head, .states = states, .outbox = chunks, .timers = timers, .parked = parked}));
+  if (undo == UndoStep::none && forget_undo_.exchange(false, std::memory_order_relaxed) &&
+      store_->undo_head()) {
+    undo = UndoStep::forget;
+  }
+  WEIR_CHECK(store_->commit({.head = head,
+                             .states = states,
+                             .outbox = chunks,
+                             .timers = timers,
+                             .parked = parked,
+                             .undo = undo}));
   outbox_stored_ = !chunks.empty();
   step("commit");
   commit_times_.add(ports_.clock.steady_us() - begun_us);
@@ -104,14 +112,14 @@ void Task::publish(std::vector<std::string_view> chunks) {
   ports_.publisher.submit(*publishing_);
 }
 
-v1::Head Task::next_head() {
+v1::Head Task::next_head(bool is_published) {
   v1::Head head;
   const std::optional<v1::Head>& last = store_->head();
   const v1::CommitId id = next_commit_id(store_->lineage(), last);
   *head.mutable_commit() = id;
   // The first commit is published too, with nothing but its mark: from then on a log without a mark
   // is one that has lost it.
-  if (!last || !outbox_.empty()) {
+  if (!last || is_published) {
     *head.mutable_published() = id;
     if (last) *head.mutable_published_before() = last->published();
   } else {
@@ -164,7 +172,8 @@ bool Task::finish() {
   if (!commit_and_wait()) return false;
   if (!outbox_stored_) return true;
   // An empty commit: its outbox replaces the one that is out, its head knows how far the sinks are.
-  if (auto done = store_->commit({.head = next_head(), .states = {}, .outbox = {}}); !done) {
+  if (auto done = store_->commit({.head = next_head(!outbox_.empty()), .states = {}, .outbox = {}});
+      !done) {
     halt(std::move(done).error());
     return false;
   }

@@ -71,7 +71,8 @@ Result<void> Task::start() {
   WEIR_CHECK(recover());
   if (!store_->head()) {
     // The first start decides where the task begins, also if no record comes before the next one.
-    WEIR_CHECK(store_->commit({.head = next_head(), .states = {}, .outbox = {}}));
+    WEIR_CHECK(
+        store_->commit({.head = next_head(/*is_published=*/false), .states = {}, .outbox = {}}));
     publish({});
   }
   committed_offset_ = next_offset_;
@@ -118,9 +119,17 @@ Fit Task::fit() const {
 Result<void> Task::open_resolvers() {
   std::vector<ResolverSchema> schemas;
   for (const TaskResolver& resolver : options_.resolvers) schemas.push_back(schema_of(resolver));
-  const v1::Head here = next_head();
+  const v1::Head here = next_head(/*is_published=*/false);
   const std::vector<v1::Input> inputs(here.inputs().begin(), here.inputs().end());
-  WEIR_TRY(const auto ids, store_->register_resolvers(schemas, inputs));
+  auto registered = store_->register_resolvers(schemas, inputs);
+  if (!registered && store_->undo_head()) {
+    // The newer builds have not outlived their probation.
+    WEIR_CHECK(recover());
+    WEIR_CHECK(commit_rollback());
+    registered = store_->register_resolvers(schemas, inputs);
+  }
+  WEIR_TRY(const auto ids, std::move(registered));
+  if (store_->undo_head()) forget_undo();  // those that run now are the ones to stay
   for (const std::string& note : store_->notes()) {
     ports_.logger.info("commit", "task {}: {}", options_.name, note);
   }

@@ -54,14 +54,15 @@ void TaskSwap::set_freed() {
 
 // ---------------------------------------------------------------------------------------------
 
-Result<Registration> Task::check_builds(std::span<const ResolverSchema> changed) const {
+Result<Registration> Task::check_builds(std::span<const ResolverSchema> changed,
+                                        TaskStore::Ways ways) const {
   std::vector<ResolverSchema> schemas;
   for (const TaskResolver& resolver : options_.resolvers) {
     const auto other = std::ranges::find(changed, resolver.name, &ResolverSchema::name);
     schemas.push_back(other != changed.end() ? *other : schema_of(resolver));
     schemas.back().renamed_from.clear();  // that has happened when the task was opened
   }
-  return store_->check_builds(schemas);
+  return store_->check_builds(schemas, ways);
 }
 
 void Task::request_swap(TaskSwap& swap) {
@@ -92,12 +93,10 @@ Result<void> Task::swap_if_asked() {
   if (publishing_ && !ports_.publisher.is_done(*publishing_)) return {};
   TaskSwap* const swap = begin_swap();
   if (swap == nullptr) return {};
-  if (next_offset_ != committed_offset_ || open_records_ > 0) {
-    if (auto committed = commit(); !committed) {
-      swap->failure_ = committed.error();
-      swap->set(TaskSwap::State::failed);
-      return committed;
-    }
+  if (auto committed = commit_before(*swap); !committed) {
+    swap->failure_ = committed.error();
+    swap->set(TaskSwap::State::failed);
+    return committed;
   }
   const std::int64_t begun_us = ports_.clock.steady_us();
   exchange(*swap);
@@ -107,6 +106,59 @@ Result<void> Task::swap_if_asked() {
   swap->set(TaskSwap::State::swapped);
   step("swap");
   return {};
+}
+
+Result<void> Task::commit_before(TaskSwap& swap) {
+  UndoStep& undo = swap.builds_.registration.undo;
+  // Begun for builds before these ones: a rollback goes back to before those.
+  if (undo == UndoStep::begin && store_->undo_head()) undo = UndoStep::none;
+  const bool is_open = next_offset_ != committed_offset_ || open_records_ > 0;
+  if (is_open || undo == UndoStep::begin) {
+    WEIR_CHECK(commit(undo == UndoStep::begin ? undo : UndoStep::none));
+  }
+  return undo == UndoStep::roll_back ? roll_back() : Result<void>{};
+}
+
+Result<void> Task::roll_back() {
+  WEIR_CHECK(await_publication());
+  WEIR_CHECK(commit_rollback());
+  WEIR_CHECK(reader_->seek(next_offset_));
+  if (retries_ != nullptr) WEIR_CHECK(retries_->seek(retries_offset_));
+  for (Stage& stage : stages_) {
+    stage.run.release();
+    if (stage.timers != nullptr) {
+      stage.timers = std::make_unique<LiveTimers>(*stage.committed_timers);
+      WEIR_CHECK(stage.timers->reload());
+    }
+    if (stage.live == nullptr) continue;
+    stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);
+  }
+  return open_parking();
+}
+
+Result<void> Task::commit_rollback() {
+  const v1::Head to = *store_->undo_head();
+  const v1::Input& input = to.inputs(0);
+  ports_.logger.warn("task",
+                     "task {}: the builds before cannot read what the newer ones have written; its "
+                     "States are again those of offset {}, and its records from there on come "
+                     "again: what they emit goes out a second time",
+                     options_.name, input.next_offset());
+  next_offset_ = input.next_offset();
+  last_record_.reset();
+  if (input.has_last()) last_record_ = input.last();
+  arrival_ms_ = to.arrival_ms();
+  retries_offset_ = to.retries_offset();
+  // Published, so that the log's mark goes back too.
+  WEIR_CHECK(store_->commit({.head = next_head(/*is_published=*/true),
+                             .states = {},
+                             .outbox = {},
+                             .undo = UndoStep::roll_back}));
+  outbox_stored_ = false;
+  committed_offset_ = next_offset_;
+  publish({});
+  step("rollback");
+  return await_publication();
 }
 
 void Task::refuse_swap() {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <map>
@@ -378,6 +379,96 @@ TEST_CASE("reload: a build that spends its budget in its probation goes by itsel
   CHECK(event.code() == "too_many_rejects");
   while (meter.reloader->turn()) meter.turn();
   CHECK(meter.reloader->loaded() == 1);
+}
+
+TEST_CASE("reload: States that older code cannot read go when it comes back, exactly") {
+  Meter meter;
+  meter.app.reset();
+  meter.probation = {.time_ms = 60'000};
+  meter.open();
+  std::mt19937 random(23);
+  meter.append_some(random, 1000);
+  meter.turn();
+  const ReloadAnswer gone_over = meter.reload(build("milli"));
+  const auto& checked = report_of(gone_over).checked;
+  CHECK(std::ranges::any_of(checked, [](const std::string& line) {
+    return line.find("a rollback takes the tasks back") != std::string::npos;
+  }));
+  meter.append_some(random, 700);
+  bool by_restart = false;
+  SUBCASE("by an operator, in the middle of a commit") { meter.turn(); }
+  SUBCASE("by an operator, between two") { meter.finish(); }
+  SUBCASE("after another build that cannot read them either") {
+    meter.finish();
+    report_of(meter.reload(build("milli_too")));
+    meter.append_some(random, 200);
+    meter.finish();
+  }
+  SUBCASE("by a restart in the probation") {
+    meter.finish();
+    by_restart = true;
+  }
+  if (by_restart) {
+    meter.app.reset();
+    meter.open();
+  } else {
+    ReloadRequest request;
+    request.what = ReloadRequest::What::rollback;
+    CHECK(report_of(meter.reloader->run(request)).after.version() == "1.0");
+  }
+  meter.append_some(random, 300);
+  meter.finish();
+
+  // Build 1 has made a feature of every record once, whatever the others have made of some.
+  std::map<std::string, std::vector<meter::Measured>> by_device;
+  for (const meter::Measured& one : meter.features()) {
+    if (one.build() != 1) continue;
+    auto& made = by_device[one.device()];
+    // What it made before the swap comes before what it made after it.
+    if (made.empty() || one.count() > made.back().count()) made.push_back(one);
+  }
+  for (const auto& [device, given] : meter.amounts) {
+    CAPTURE(device);
+    REQUIRE(by_device[device].size() == given.size());
+    std::int64_t sum = 0;
+    for (std::size_t i = 0; i < given.size(); ++i) {
+      sum += given[i];
+      REQUIRE(by_device[device][i].amount() == given[i]);
+      REQUIRE(by_device[device][i].sum() == sum);
+    }
+    CHECK(meter.total(device).sum() == sum);
+    CHECK(meter.total(device).count() == static_cast<std::int64_t>(given.size()));
+  }
+  // And nothing is left over: the next one begins with what is there now.
+  report_of(meter.reload(build("milli")));
+  meter.append(1, 5);
+  meter.finish();
+  CHECK(meter.total("device-1").count() ==
+        static_cast<std::int64_t>(meter.amounts["device-1"].size()));
+}
+
+TEST_CASE("reload: a build that was promoted is not left for one that cannot read its States") {
+  Meter meter;
+  meter.app.reset();
+  meter.probation = {.time_ms = 60'000};
+  meter.open();
+  meter.append(1, 5);
+  meter.finish();
+  report_of(meter.reload(build("milli")));
+  meter.append(1, 5);
+  meter.finish();
+  meter.clock.advance(61'000);
+  while (meter.reloader->turn()) meter.turn();
+  meter.append(1, 5);
+  meter.finish();
+
+  const ReloadAnswer answer = meter.reload(build(3));
+
+  const Refusal& refusal = refusal_of(answer);
+  CHECK(name_of(refusal.step) == name_of(ReloadStep::schema));
+  CHECK(refusal.text.find("its State is of version 2, the plugin brings version 1") !=
+        std::string::npos);
+  CHECK(meter.total("device-1").sum() == (5 * 1 + 5 * 9 + 5 * 9) * 1000);
 }
 
 }  // namespace weir::host

@@ -3,6 +3,7 @@
 //   METER_BUILD   its number: what it multiplies by
 //   METER_PEAK    its State has the field `peak`
 //   METER_REJECTS it rejects every record
+//   METER_MILLI   its State counts in thousandths, which no build before can read
 #include <weir/sdk.h>
 
 #include <algorithm>
@@ -14,10 +15,17 @@
 
 namespace meter {
 
+#ifdef METER_MILLI
+constexpr std::int64_t unit = 1000;
+void to_thousandths(Total& total, int /*from_version*/) { total.set_sum(total.sum() * unit); }
+#else
+constexpr std::int64_t unit = 1;
+#endif
+
 weir::Result<Measured> measure(const Reading& reading, Total& total, const Settings& settings) {
   const std::int64_t scale = settings.scale() == 0 ? 1 : settings.scale();
   total.set_count(total.count() + 1);
-  total.set_sum(total.sum() + reading.amount() * METER_BUILD * scale);
+  total.set_sum(total.sum() + reading.amount() * METER_BUILD * scale * unit);
 #ifdef METER_PEAK
   total.set_peak(std::max(total.peak(), reading.amount()));
 #endif
@@ -30,7 +38,7 @@ weir::Result<Measured> measure(const Reading& reading, Total& total, const Setti
   measured.set_device(reading.device());
   measured.set_build(METER_BUILD);
   measured.set_count(total.count());
-  measured.set_sum(total.sum());
+  measured.set_sum(total.sum() / unit);
   measured.set_amount(reading.amount());
   return measured;
 }
@@ -38,4 +46,10 @@ weir::Result<Measured> measure(const Reading& reading, Total& total, const Setti
 }  // namespace meter
 
 WEIR_PLUGIN("meter", METER_STRING(METER_BUILD) ".0",
-            weir::resolver<meter::measure>("measure").key<&meter::Reading::device>());
+            weir::resolver<meter::measure>("measure")
+                .key<&meter::Reading::device>()
+#ifdef METER_MILLI
+                .state_version(2)
+                .migrate<meter::to_thousandths>()
+#endif
+);

@@ -20,10 +20,8 @@ Total add(const Visit& visit, PageTime& state) {
   return total;
 }
 
-WEIR_PLUGIN("page_time", "3.0.0",
-            weir::resolver<add>("add")
-                .key<&Visit::user_id>()
-                .state_version(3)
-                .migrate<count_in_ms>());
+WEIR_PLUGIN(
+    "page_time", "3.0.0",
+    weir::resolver<add>("add").key<&Visit::user_id>().state_version(3).migrate<count_in_ms>());
 
 }  // namespace page_time
