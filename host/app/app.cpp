@@ -7,6 +7,7 @@
 #include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/values.hpp"
+#include "supervise/suspects.hpp"
 
 namespace weir::host {
 
@@ -98,6 +99,12 @@ Result<void> App::build() {
                                 app.app(), warnings, options_.named_pid));
   for (const std::string& warning : warnings) logger_.warn("commit", "{}", warning);
   WEIR_CHECK(check_reset());
+  if (options_.open_journal) {
+    WEIR_TRY(journal_, options_.open_journal(state_path()));
+    std::vector<std::string> unreadable;
+    crashes_ = read_crash_reports(state_path(), unreadable);
+    for (const std::string& warning : unreadable) logger_.warn("supervise", "{}", warning);
+  }
 
   log_ = options_.log;
   if (log_ == nullptr) {
@@ -112,7 +119,7 @@ Result<void> App::build() {
     // Its own name, also where the file is a copy that is called otherwise.
     const std::filesystem::path named = app.plugins(static_cast<int>(i));
     WEIR_TRY(auto plugin, load_plugin(options_.plugin_files[i], named.stem().string(),
-                                      state_path() / "plugins", logger_));
+                                      state_path() / "plugins", logger_, journal_));
     plugins_.push_back(std::move(plugin));
   }
   WEIR_CHECK(open_topics());
@@ -259,6 +266,7 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
   policy(SetAside::rejected) = to_policy(source.rejected());
   policy(SetAside::key) = to_policy(source.rejected());
   policy(SetAside::misplaced) = to_policy(source.misplaced());
+  policy(SetAside::crashed) = to_policy(source.crashed());
 
   WEIR_CHECK(add_resolvers(source_name, task));
   task.sink_names = sinks_.names();
@@ -273,6 +281,14 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
   task.commit_records = app.state().commit().records();
   task.commit_bytes = app.state().commit().bytes();
   task.after_step = options_.after_step;
+  if (journal_ != nullptr) {
+    task.journal = journal_->add_task(task.name, source.topic(), partition);
+    task.control_journal = &journal_->control();
+    for (TaskResolver& resolver : task.resolvers) {
+      resolver.journal_number = journal_->add_resolver(resolver.name);
+    }
+    task.suspects = suspects_of(crashes_, task.name);
+  }
   return task;
 }
 
@@ -354,7 +370,8 @@ const Error* App::first_halt() const {
 Result<Reloader*> App::open_reloader(Reloader::Options options) {
   options.state = state_path();
   reloads_ = std::make_unique<AppReloads>(AppReloads::Parts{
-      config_, plugins_, workers_, view_, logger_, state_path() / "plugins", options_.own_threads});
+      config_, plugins_, workers_, view_, logger_, state_path() / "plugins",
+      journal_, options_.own_threads});
   WEIR_TRY(reloader_, Reloader::open(*reloads_, clock_, logger_, std::move(options)));
   return reloader_.get();
 }

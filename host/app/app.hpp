@@ -25,6 +25,8 @@
 #include "publish/publisher.hpp"
 #include "reload/reloader.hpp"
 #include "resolve/plugin.hpp"
+#include "supervise/crash_report.hpp"
+#include "supervise/journal.hpp"
 #include "task/task.hpp"
 #include "task/worker.hpp"
 
@@ -51,6 +53,9 @@ class App {
     bool sync = true;         ///< false: the process is the only fault that can happen
     pid_t named_pid = 0;      ///< whom others are told to stop; 0: this process
     bool until_end = false;   ///< stop when everything is handled that is in the log at the start
+    /// Called with the state directory as soon as it is locked: where to note what is in flight.
+    /// The journal outlives the app. May be empty, or answer null: nobody wants to know.
+    std::function<Result<Journal*>(const std::filesystem::path& state)> open_journal;
     /// Called as soon as the state directory is locked and the log is open, before there are tasks.
     /// What it returns ends before everything that it was given. May be empty: without it the app
     /// and the TestDriver know nothing of servers.
@@ -111,6 +116,8 @@ class App {
   std::vector<std::shared_ptr<Plugin>> plugins_;
   std::vector<std::pair<std::string, TopicInfo>> source_topics_;  // by source, sorted
   AppSinks sinks_;
+  Journal* journal_ = nullptr;
+  std::vector<v1::CrashReport> crashes_;  // of earlier processes
   std::int32_t task_count_ = 0;
   std::mutex stdout_mutex_;
   std::vector<std::unique_ptr<Publisher>> publishers_;  // one a worker

@@ -59,15 +59,38 @@ Use split_use(const std::string& use) {
   return {use.substr(0, slash), use.substr(slash + 1)};
 }
 
+namespace {
+
+/// From here on a crash in its code is known to be that of this build.
+void make_known(Journal& journal, Plugin& plugin) {
+  const std::uint16_t number = journal.add_generation({.plugin = plugin.manifest().plugin,
+                                                       .version = plugin.manifest().version,
+                                                       .sha256 = plugin.file().sha256,
+                                                       .build_id = plugin.file().build_id},
+                                                      plugin.copy_path());
+  plugin.set_generation(number, [&journal, number] { journal.remove_generation(number); });
+}
+
+}  // namespace
+
 Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& file,
                                             const std::string& name,
-                                            const std::filesystem::path& copies, Logger& logger) {
-  const std::string area = "plugin " + name;
-  WEIR_TRY(
-      auto plugin,
-      Plugin::load(file, copies, {.log = [&logger, area](LogLevel level, std::string_view text) {
-                     logger.write(level, area, text);
-                   }}));
+                                            const std::filesystem::path& copies, Logger& logger,
+                                            Journal* journal) {
+  const auto log = [&logger, area = "plugin " + name](LogLevel level, std::string_view text) {
+    logger.write(level, area, text);
+  };
+  JournalLine nobody;
+  JournalLine& line = journal == nullptr ? nobody : journal->control();
+  if (journal != nullptr) journal->set_control_subject(file.string());
+  line.set_record(0, 0);
+  line.set_key({});
+  line.set_thread();
+  std::optional<JournalCall> noted(std::in_place, line, Slot::load, std::uint16_t{0},
+                                   std::uint16_t{0});
+  WEIR_TRY(auto plugin, Plugin::load(file, copies, {.log = log}));
+  noted.reset();
+  if (journal != nullptr) make_known(*journal, *plugin);
   logger.info("resolve", "plugin {} {} ({}, sha256 {:.12})", plugin->manifest().plugin,
               plugin->manifest().version, file.filename().string(), plugin->file().sha256);
   return plugin;
@@ -143,7 +166,10 @@ Result<TaskBuilds> builds_of(const Config& config, const Task& task,
     build.plugin = plugin;
     build.outputs = outputs_of(config, resolver.name, *plugin, options.sink_names);
     WEIR_TRY(const std::string settings, settings_of(config, resolver.name, *plugin));
-    WEIR_TRY(build.instance, ResolverInstance::create(plugin, use.resolver, settings));
+    WEIR_TRY(build.instance, ResolverInstance::create(
+                                 plugin, use.resolver, settings,
+                                 {options.journal, options.control_journal,
+                                  resolver.journal_number}));
     const std::string key = decoder_key(*plugin, manifest.message_type);
     if (std::ranges::find(builds.decoders, key, &KeyedDecoder::key) != builds.decoders.end()) {
       continue;

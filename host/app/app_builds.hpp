@@ -11,6 +11,7 @@
 #include "config/config.hpp"
 #include "decode/decoder.hpp"
 #include "resolve/plugin.hpp"
+#include "supervise/journal.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
@@ -25,10 +26,12 @@ struct Use {
 };
 Use split_use(const std::string& use);
 
-/// Loads one file; its lines go to the logger under `name`. [control]
+/// Loads one file; its lines go to the logger under `name`. The journal, if there is one, knows of it
+/// until it is unloaded, and outlives it. [control]
 Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& file,
                                             const std::string& name,
-                                            const std::filesystem::path& copies, Logger& logger);
+                                            const std::filesystem::path& copies, Logger& logger,
+                                            Journal* journal);
 
 /// Of the app's resolver `name`, with the code that `plugin` has for it.
 Result<std::string> settings_of(const Config& config, const std::string& name,

@@ -76,7 +76,7 @@ Result<bool> AppReloads::check_schemas(const Task& task, const PluginFile& file,
 
 Result<std::shared_ptr<Plugin>> AppReloads::load(const std::filesystem::path& file,
                                                  const std::string& name) {
-  return load_plugin(file, name, parts_.copies, parts_.logger);
+  return load_plugin(file, name, parts_.copies, parts_.logger, parts_.journal);
 }
 
 Result<TaskBuilds> AppReloads::builds(const Task& task, const std::shared_ptr<Plugin>& plugin) {

@@ -24,6 +24,7 @@ class AppReloads final : public ReloadApp {
     AppView& view;
     Logger& logger;
     std::filesystem::path copies;  ///< where plugins are loaded from
+    Journal* journal = nullptr;    ///< null: nobody wants to know
     bool own_threads = true;       ///< false: the one thread that calls this turns the tasks
   };
   explicit AppReloads(Parts parts) : parts_(std::move(parts)) {}

@@ -10,6 +10,7 @@
 #include <CLI/CLI.hpp>
 
 #include "app/command_consume.hpp"
+#include "app/command_crashes.hpp"
 #include "app/command_deadletters.hpp"
 #include "app/command_parked.hpp"
 #include "app/command_plugin.hpp"
@@ -49,6 +50,7 @@ class CommandLine {
         "76 every task halted, 77 refused, 78 configuration.");
     add_run();
     add_status();
+    add_crashes();
     add_validate();
     add_state();
     add_plugin();
@@ -159,7 +161,30 @@ class CommandLine {
     c.add_option("--kill-at", run_.kill_at)->group("");
     // How the supervisor starts its worker process.
     c.add_option("--worker", run_.worker)->group("");
+    c.add_option("--journal", run_.journal)->group("");
     c.add_option("--restarts", run_.restarts)->group("");
+  }
+
+  void add_crashes() {
+    CLI::App& c =
+        add(root_, "crashes", "Crashes of plugins: where, on which record, whose code",
+            "Read from files in the state directory, whether a host runs or not. What a plugin\n"
+            "crashes on twice is set aside (`weir deadletters list --error crashed`); another\n"
+            "build of the plugin gets a fresh chance, and so does what --forget names.\n"
+            "\n"
+            "Examples:\n"
+            "  weir crashes -c app.yaml\n"
+            "  weir crashes 20260131T101500042-4711 -c app.yaml\n"
+            "  weir crashes 20260131T101500042-4711 --forget -c app.yaml",
+            [this] { return command_crashes(crashes_); });
+    c.add_option("ID", crashes_.id, "only this one, with everything")->type_name("");
+    c.add_option("-c,--config", crashes_.config, "the app's YAML: finds the state directory")
+        ->type_name("FILE");
+    c.add_option("--state", crashes_.directory, "instead: the state directory")->type_name("DIR");
+    c.add_flag("--forget", crashes_.forget, "delete the report, at the next start it never was");
+    add_format(c, crashes_.format);
+    c.add_flag_callback("--json", [this] { crashes_.format = OutputFormat::json; },
+                        "the same as --format json");
   }
 
   void add_status() {
@@ -378,7 +403,8 @@ class CommandLine {
                          "  weir deadletters list -c app.yaml --error undecodable --limit 20",
                          [this] { return command_deadletters_list(deadletters_); });
     list.add_option("--error", deadletters_.error,
-                    "only these: late, undecodable, rejected, misplaced, null_value, key, retries")
+                    "only these: late, undecodable, rejected, crashed, misplaced, null_value, key,\n"
+                    "retries")
         ->type_name("KIND");
     list.add_option("--limit", deadletters_.limit, "the newest so many of each partition")
         ->type_name("N");
@@ -470,6 +496,7 @@ class CommandLine {
   CLI::App root_;
   std::map<const CLI::App*, std::function<ExitCode()>> actions_;
   RunOptions run_;
+  CrashesOptions crashes_;
   StatusOptions status_;
   ValidateOptions validate_;
   StateOptions state_;

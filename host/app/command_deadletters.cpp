@@ -16,8 +16,8 @@
 namespace weir::host {
 namespace {
 
-const std::vector<std::string> error_kinds = {"late",       "undecodable", "rejected", "misplaced",
-                                              "null_value", "key",         "retries"};
+const std::vector<std::string> error_kinds = {"late",      "undecodable", "rejected", "crashed",
+                                              "misplaced", "null_value",  "key",      "retries"};
 
 std::string json_of(const DeadLetter& letter, bool whole) {
   std::string out = fmt::format(R"({{"id":"{}")", letter.id());

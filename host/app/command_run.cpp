@@ -15,8 +15,13 @@
 #include "app/progress.hpp"
 #include "app/stop_signal.hpp"
 #include "base/counted.hpp"
+#include "base/signal_stack.hpp"
 #include "config/config.hpp"
+#include "supervise/crash_handler.hpp"
+#include "supervise/crash_report.hpp"
+#include "supervise/journal.hpp"
 #include "supervise/supervisor.hpp"
+#include "supervise/watchdog.hpp"
 #include "supervise/worker_page.hpp"
 
 namespace weir::host {
@@ -40,6 +45,7 @@ Logger::Format to_format(std::string_view format) {
 /// This process, as it stands to a supervisor.
 struct Place {
   WorkerPage* page = nullptr;  ///< null: there is no supervisor
+  Journal* journal = nullptr;  ///< as well
   pid_t pid = 0;               ///< of the process that an operator stops
   std::uint64_t restarts = 0;
 
@@ -83,6 +89,59 @@ admin_starter(const config::v1::App& app, const Place& place, Clock& clock, Logg
                                .allow_remote = admin.allow_remote()});
     }
     return std::shared_ptr<void>(*std::move(started));
+  };
+}
+
+/// What notes what is in flight, and looks at it.
+struct Watch {
+  std::filesystem::path state;
+  std::unique_ptr<Journal> journal;  // null: the supervisor's
+  std::optional<Watchdog> watchdog;
+
+  /// All has ended well: what was in flight is nobody's business.
+  ~Watch() {
+    watchdog.reset();
+    std::error_code ignored;
+    if (journal) std::filesystem::remove(journal_file(state), ignored);
+  }
+};
+
+/// What a process without a supervisor has left.
+void settle_journal(const std::filesystem::path& state, Logger& logger) {
+  const auto left = unsettled_crash(state);
+  if (!left) {
+    logger.warn("supervise", "{}", left.error().message);
+  } else if (*left) {
+    logger.warn("supervise", "the last run: {} (`weir crashes {}`)", headline(**left),
+                (*left)->id());
+    if (auto written = write_crash_report(state, **left); !written) {
+      logger.error("supervise", "{}", written.error().message);
+    }
+  }
+  std::error_code ignored;
+  std::filesystem::remove(journal_file(state), ignored);
+}
+
+/// From here on a crash is known to whoever comes after it.
+std::function<Result<Journal*>(const std::filesystem::path&)> journal_opener(
+    const config::v1::Watchdog& settings, const Place& place, Watch& watch, Logger& logger) {
+  return [&](const std::filesystem::path& state) -> Result<Journal*> {
+    settle_journal(state, logger);
+    watch.state = std::filesystem::absolute(state);
+    Journal* journal = place.journal;
+    if (journal == nullptr) {
+      WEIR_TRY(watch.journal, Journal::make_file(journal_file(state)));
+      journal = watch.journal.get();
+    } else {
+      WorkerPage::Answers answers = place.page->answers();
+      answers.state = watch.state.string();
+      place.page->set_answers(answers);
+    }
+    install_crash_handler(*journal);
+    watch.watchdog.emplace(
+        Watchdog::Options{.soft_ms = settings.soft(), .hard_ms = settings.hard()}, *journal,
+        logger);
+    return journal;
   };
 }
 
@@ -174,6 +233,7 @@ class StopWhileStarting {
 /// All of the work, in this process.
 ExitCode work(const RunOptions& options, const Place& place) {
   StopSignal stop;  // before any thread
+  const SignalStack signal_stack;
   raise_descriptor_limit();
   SystemClock clock;
   Logger logger(to_format(options.log_format), to_level(options.log_level));
@@ -183,11 +243,14 @@ ExitCode work(const RunOptions& options, const Place& place) {
   for (const Finding& warning : config->warnings()) {
     logger.warn("config", "{}", config->render({warning}));
   }
+  Watch watch;
   const auto open = [&] {
-    const StopWhileStarting watch(stop, place, logger);
+    const StopWhileStarting stopping(stop, place, logger);
     return App::open(*config,
                      {.named_pid = place.pid,
                       .until_end = options.until_end,
+                      .open_journal =
+                          journal_opener(config->app().watchdog(), place, watch, logger),
                       .start_admin = admin_starter(config->app(), place, clock, logger),
                       .after_step = at_steps(options.kill_at, place)},
                      clock, logger);
@@ -223,7 +286,11 @@ ExitCode work_supervised(const RunOptions& options) {
   ::prctl(PR_SET_NAME, "weir");  // exec() named it after a link
   auto page = WorkerPage::inherit(options.worker);
   if (!page) return fail(page.error());
-  const ExitCode code = work(options, {&*page, ::getppid(), options.restarts});
+  const auto journal = Journal::inherit(options.journal);
+  if (!journal) return fail(journal.error());
+  const ExitCode code = work(
+      options,
+      {.page = &*page, .journal = journal->get(), .pid = ::getppid(), .restarts = options.restarts});
   page->set_stage(WorkerPage::Stage::ended);
   return code;
 }

@@ -19,6 +19,7 @@ struct RunOptions {
   std::string kill_at;
   /// Set by the supervisor: this is its worker process, and what they share is this descriptor.
   int worker = -1;
+  int journal = -1;            ///< as well
   std::uint64_t restarts = 0;  ///< so many worker processes were before; 0: an operator's start
 };
 

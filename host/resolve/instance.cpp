@@ -31,25 +31,35 @@ PreparedRun& PreparedRun::operator=(PreparedRun&& other) noexcept {
 }
 
 void PreparedRun::release() {
-  if (batch_ != nullptr) instance_->slots_->batch_free(instance_->instance_, batch_);
+  if (batch_ != nullptr) {
+    instance_->note_no_record();
+    const JournalCall noted = instance_->in_call(Slot::batch_free);
+    instance_->slots_->batch_free(instance_->instance_, batch_);
+  }
   batch_ = nullptr;
   prepared_.clear();
 }
 
 Result<std::unique_ptr<ResolverInstance>> ResolverInstance::create(std::shared_ptr<Plugin> plugin,
                                                                    std::string_view resolver,
-                                                                   std::string_view settings) {
+                                                                   std::string_view settings,
+                                                                   JournalPlace place) {
   std::unique_ptr<ResolverInstance> self(new ResolverInstance);
   self->slots_ = plugin->resolver(resolver);
   self->manifest_ = plugin->manifest().find(resolver);
   WEIR_ASSERT(self->slots_ != nullptr && self->manifest_ != nullptr, "checked by the caller");
   self->plugin_ = std::move(plugin);
+  if (place.line != nullptr) self->line_ = place.line;
+  if (place.control != nullptr) self->control_ = place.control;
+  self->journal_resolver_ = place.resolver;
+  self->generation_ = self->plugin_->generation();
   if (!self->stateless()) {
     self->timers_ = self->manifest_->timers ? TimerUse::allowed : TimerUse::no_handler;
   }
 
   Call& call = self->call_;
   call.begin(&self->call_arena_);
+  const JournalCall noted = self->in_control_call(Slot::create);
   const weir_status status =
       self->slots_->create(self->plugin_->host(), to_abi(settings), &self->instance_, &call.abi);
   if (status != WEIR_OK || self->instance_ == nullptr) {
@@ -62,7 +72,16 @@ Result<std::unique_ptr<ResolverInstance>> ResolverInstance::create(std::shared_p
 }
 
 ResolverInstance::~ResolverInstance() {
-  if (instance_ != nullptr) slots_->destroy(instance_);
+  if (instance_ == nullptr) return;
+  const JournalCall noted = in_control_call(Slot::destroy);
+  slots_->destroy(instance_);
+}
+
+JournalCall ResolverInstance::in_control_call(Slot slot) {
+  control_->set_record(0, 0);
+  control_->set_key({});
+  control_->set_thread();
+  return {*control_, slot, journal_resolver_, generation_};
 }
 
 Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Arena& arena,
@@ -76,6 +95,11 @@ Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Are
                           records.size()};
   call_.begin(&arena);
   call_.reserve_bytes_max = value_bytes_max;
+  line_->set_record(records.front().offset, static_cast<std::uint32_t>(records.back().offset -
+                                                                       records.front().offset + 1));
+  line_->set_key({});
+  line_->set_thread();
+  const JournalCall noted = in_call(Slot::prepare);
   const weir_status status = slots_->prepare(instance_, &view, run.prepared_.data(),
                                              sizeof(weir_prepared), &run.batch_, &call_.abi);
   if (status != WEIR_OK) {
@@ -102,6 +126,9 @@ weir_status ResolverInstance::resolve(const weir_message* message, weir_state* s
                                       CallTimes times, bool suppress) {
   begin_call(key, times, suppress);
   call_.abi.record = &record;
+  line_->set_record(record.offset, 1);
+  line_->set_key(key);
+  const JournalCall noted = in_call(Slot::resolve);
   return slots_->resolve(instance_, message, state, &call_.abi);
 }
 
@@ -109,6 +136,9 @@ weir_status ResolverInstance::notify(weir_state* state, std::string_view key, Ca
                                      bool suppress) {
   WEIR_ASSERT(manifest_->timers, "notify() of a resolver without timers");
   begin_call(key, times, suppress);
+  line_->set_record(times.event_ms, 1);
+  line_->set_key(key);
+  const JournalCall noted = in_call(Slot::notify);
   return slots_->notify(instance_, WEIR_CLOCK_ARRIVAL, state, &call_.abi);
 }
 
@@ -117,6 +147,9 @@ Result<weir_state*> ResolverInstance::load(std::string_view key, const std::stri
   call_.begin(&call_arena_);
   call_.abi.key = to_abi(key);
   weir_state* state = nullptr;
+  line_->set_key(key);
+  line_->set_thread();
+  const JournalCall noted = in_call(Slot::state_load);
   const weir_status status =
       slots_->state_load(instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes),
                          std::min(state_version, manifest_->state_version), &state, &call_.abi);
@@ -137,6 +170,9 @@ Result<std::string_view> ResolverInstance::save(const weir_state* state, std::st
   call_.reserve_bytes_max = state_bytes_max;
   call_.abi.key = to_abi(key);
   weir_bytes bytes = absent_bytes;
+  line_->set_key(key);
+  line_->set_thread();
+  const JournalCall noted = in_call(Slot::state_save);
   const weir_status status = slots_->state_save(instance_, state, &bytes, &call_.abi);
   if (status != WEIR_OK) {
     if (call_.limit_hit) {
@@ -151,6 +187,11 @@ Result<std::string_view> ResolverInstance::save(const weir_state* state, std::st
   return from_abi(bytes);
 }
 
-void ResolverInstance::free(weir_state* state) { slots_->state_free(instance_, state); }
+void ResolverInstance::free(weir_state* state) {
+  line_->set_key({});
+  line_->set_thread();
+  const JournalCall noted = in_call(Slot::state_free);
+  slots_->state_free(instance_, state);
+}
 
 }  // namespace weir::host

@@ -10,6 +10,7 @@
 #include <weir/abi.h>
 
 #include "base/arena.hpp"
+#include "base/journal_line.hpp"
 #include "base/result.hpp"
 #include "resolve/call.hpp"
 #include "resolve/plugin.hpp"
@@ -47,10 +48,12 @@ struct CallTimes {
 /// of the stream. Keeps its plugin mapped. [task]
 class ResolverInstance {
  public:
-  /// Errc::config: the plugin refuses its settings.
+  /// Every call of a slot is noted at `place`, whose lines outlive the instance. Errc::config: the
+  /// plugin refuses its settings.
   static Result<std::unique_ptr<ResolverInstance>> create(std::shared_ptr<Plugin> plugin,
                                                           std::string_view resolver,
-                                                          std::string_view settings);
+                                                          std::string_view settings,
+                                                          JournalPlace place = {});
   ~ResolverInstance();
   ResolverInstance(const ResolverInstance&) = delete;
   ResolverInstance& operator=(const ResolverInstance&) = delete;
@@ -85,15 +88,26 @@ class ResolverInstance {
 
   void free(weir_state* state);
 
+  /// The record that the next calls of load(), save() and free() are for, if any.
+  void note_record(std::int64_t offset) { line_->set_record(offset, 1); }
+  void note_no_record() { line_->set_record(0, 0); }
+
  private:
   friend class PreparedRun;
   ResolverInstance() = default;
+  JournalCall in_call(Slot slot) { return {*line_, slot, journal_resolver_, generation_}; }
+  JournalCall in_control_call(Slot slot);
   void begin_call(std::string_view key, CallTimes times, bool suppress);
 
   std::shared_ptr<Plugin> plugin_;  // shared: every instance keeps the file mapped
   const weir_resolver* slots_ = nullptr;
   const Manifest::Resolver* manifest_ = nullptr;
   weir_instance* instance_ = nullptr;
+  JournalLine own_line_;  // where nobody wants to know
+  JournalLine* line_ = &own_line_;
+  JournalLine* control_ = &own_line_;
+  std::uint16_t journal_resolver_ = 0;
+  std::uint16_t generation_ = 0;
   TimerUse timers_ = TimerUse::stateless;
   Call call_;
   Arena call_arena_;

@@ -135,6 +135,8 @@ struct Plugin::Impl {
   boost::dll::shared_library library;
   const weir_plugin_table* table = nullptr;
   bool accepted = false;
+  std::uint16_t generation = 0;
+  std::function<void()> unloaded;
 
   Result<void> open();
   ~Impl();
@@ -173,7 +175,10 @@ Plugin::Impl::~Impl() {
   if (accepted && table->shutdown != nullptr) table->shutdown();
   if (!library.is_loaded()) return;
   library.unload();
-  if (!is_mapped(copy->path())) return;
+  if (!is_mapped(copy->path())) {
+    if (unloaded) unloaded();
+    return;
+  }
   copy->keep();
   if (options.log) {
     options.log(LogLevel::warn,
@@ -206,6 +211,13 @@ Result<std::shared_ptr<Plugin>> Plugin::load(const std::filesystem::path& path,
   WEIR_CHECK(impl->open());
   return std::shared_ptr<Plugin>(new Plugin(std::move(impl)));
 }
+
+void Plugin::set_generation(std::uint16_t number, std::function<void()> unloaded) {
+  impl_->generation = number;
+  impl_->unloaded = std::move(unloaded);
+}
+
+std::uint16_t Plugin::generation() const { return impl_->generation; }
 
 const PluginFile& Plugin::file() const { return impl_->file; }
 const Manifest& Plugin::manifest() const { return impl_->file.manifest; }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -72,6 +73,11 @@ class Plugin {
 
   /// The function table that was given to weir_plugin(). Lives as long as the Plugin.
   const weir_host* host() const;
+
+  /// Its number in the journal, 0 until it is told; before instances are made. `unloaded` is called
+  /// when it is not mapped any more. [control]
+  void set_generation(std::uint16_t number, std::function<void()> unloaded);
+  std::uint16_t generation() const;
 
   /// The private copy that is mapped. is_mapped() of plugin_copy.hpp tells whether it still is.
   const std::filesystem::path& copy_path() const;

@@ -7,6 +7,8 @@
 #include <ctime>
 #include <utility>
 
+#include "supervise/crash_report.hpp"
+
 namespace weir::host {
 
 namespace {
@@ -40,6 +42,12 @@ int Supervisor::run() {
     return options_.crashed_code;
   }
   page_.emplace(*std::move(page));
+  auto journal = Journal::make_shared_memory();
+  if (!journal) {
+    logger_.error("supervise", "{}", journal.error().message);
+    return options_.crashed_code;
+  }
+  journal_ = *std::move(journal);
   while (true) {
     if (auto started = start(); !started) {
       logger_.error("supervise", "{}", started.error().message);
@@ -60,10 +68,12 @@ Result<void> Supervisor::start() {
   if (restarts_ == 0) {
     arguments.insert(arguments.end(), options_.first.begin(), options_.first.end());
   }
-  arguments.insert(arguments.end(), {"--worker", std::to_string(page_->fd()), "--restarts",
+  arguments.insert(arguments.end(), {"--worker", std::to_string(page_->fd()), "--journal",
+                                     std::to_string(journal_->fd()), "--restarts",
                                      std::to_string(restarts_)});
   page_->begin_worker();
-  WEIR_TRY(worker_, start_worker(arguments, page_->fd(), worker_mask_));
+  journal_->clear();
+  WEIR_TRY(worker_, start_worker(arguments, {page_->fd(), journal_->fd()}, worker_mask_));
   return {};
 }
 
@@ -104,6 +114,19 @@ void Supervisor::handle(int signal) {
   }
 }
 
+std::string Supervisor::settle(const ProcessEnd& end) {
+  std::string what = fmt::format("the worker process {}", end.text());
+  const auto report = read_crash(*journal_, &end);
+  const std::string state = page_->answers().state;
+  if (!report || state.empty()) return what;
+  if (auto written = write_crash_report(state, *report); !written) {
+    logger_.error("supervise", "the report of a crash is lost: {}", written.error().message);
+  }
+  return fmt::format("{}: {}{} (`weir crashes {}`)", what, headline(*report),
+                     report->counted() ? "" : ", which is not counted: " + report->verdict(),
+                     report->id());
+}
+
 Supervisor::After Supervisor::judge_stopped(const ProcessEnd& end) {
   if (end.code && page_->stage() == WorkerPage::Stage::ended) {
     code_ = *end.code;
@@ -117,9 +140,8 @@ Supervisor::After Supervisor::judge_stopped(const ProcessEnd& end) {
     sigprocmask(SIG_UNBLOCK, &one, nullptr);
   } else {
     logger_.error("supervise",
-                  "the worker process {} while it was stopping; what is not committed comes again "
-                  "at the next start",
-                  end.text());
+                  "{}; it was stopping, and what is not committed comes again at the next start",
+                  settle(end));
     code_ = options_.unended_code;
   }
   return After::end;
@@ -133,22 +155,21 @@ Supervisor::After Supervisor::judge(const ProcessEnd& end) {
     code_ = *end.code;
     return After::end;
   }
+  const std::string why = settle(end);
   if (stage == WorkerPage::Stage::finishing) {
-    logger_.error("supervise", "the worker process {} after all of its work was done", end.text());
+    logger_.error("supervise", "{}; all of its work was done", why);
     code_ = options_.crashed_code;
     return After::end;
   }
   if (!has_run_ && ++failed_starts_ == failed_starts_max) {
     logger_.error("supervise",
-                  "the worker process {}, and no start of it has come to its end in {} tries; "
-                  "`weir crashes` may say what it was doing, and a plugin that crashes when it is "
-                  "loaded has to be replaced",
-                  end.text(), failed_starts_max);
+                  "{}; no start has come to its end in {} tries, so a plugin that crashes when it is "
+                  "loaded or made has to be replaced",
+                  why, failed_starts_max);
     code_ = options_.crashed_code;
     return After::end;
   }
   const auto delay = back_off_.after_end(page_->commits() > 0);
-  const std::string why = fmt::format("the worker process {}", end.text());
   if (delay.count() == 0) {
     logger_.error("supervise", "{}; the next one starts now", why);
   } else {

@@ -14,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/logger.hpp"
 #include "supervise/back_off.hpp"
+#include "supervise/journal.hpp"
 #include "supervise/worker_page.hpp"
 #include "supervise/worker_process.hpp"
 
@@ -47,6 +48,8 @@ class Supervisor {
   ProcessEnd wait_for_worker();
   After judge(const ProcessEnd& end);
   After judge_stopped(const ProcessEnd& end);
+  /// Keeps the report of a crash. What happened, in words.
+  std::string settle(const ProcessEnd& end);
   void wait(std::chrono::milliseconds delay, const std::string& why);
   int next_signal(const std::chrono::milliseconds* timeout);
   void handle(int signal);
@@ -57,6 +60,7 @@ class Supervisor {
   sigset_t handled_{};
   sigset_t worker_mask_{};
   std::optional<WorkerPage> page_;
+  std::unique_ptr<Journal> journal_;
   BackOff back_off_;
   pid_t worker_ = -1;
   std::uint64_t restarts_ = 0;

@@ -14,13 +14,13 @@ namespace weir::host {
 namespace {
 
 // Only what may be called between fork() and exec().
-[[noreturn]] void become_worker(char* const* arguments, int inherited, const sigset_t& mask,
-                                pid_t parent, int failed_fd) {
+[[noreturn]] void become_worker(char* const* arguments, const std::vector<int>& inherited,
+                                const sigset_t& mask, pid_t parent, int failed_fd) {
   ::setpgid(0, 0);
   // The worker's talk comes from the background of the terminal.
   std::signal(SIGTTOU, SIG_IGN);
   ::sigprocmask(SIG_SETMASK, &mask, nullptr);
-  ::fcntl(inherited, F_SETFD, 0);
+  for (const int fd : inherited) ::fcntl(fd, F_SETFD, 0);
   if (::prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && ::getppid() == parent) {
     // Also when the file was replaced by an upgrade since: what runs now is what goes on.
     ::execv("/proc/self/exe", arguments);
@@ -53,8 +53,8 @@ std::string signal_name(int signal) {
   return name == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", name);
 }
 
-Result<pid_t> start_worker(const std::vector<std::string>& arguments, int inherited,
-                           const sigset_t& mask) {
+Result<pid_t> start_worker(const std::vector<std::string>& arguments,
+                           const std::vector<int>& inherited, const sigset_t& mask) {
   std::vector<char*> argv{const_cast<char*>("weir")};
   for (const std::string& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);

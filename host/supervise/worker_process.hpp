@@ -26,9 +26,9 @@ std::string signal_name(int signal);
 
 /// Starts this very program again, in a process group of its own, with `arguments` behind its name.
 /// The kernel kills it (SIGKILL) when the caller ends, however that happens; so the caller has one
-/// thread. It inherits `inherited` as a descriptor of the same number, and the signal mask `mask`.
+/// thread. It inherits the descriptors `inherited` under their numbers, and the signal mask `mask`.
 /// Errc::io.
-Result<pid_t> start_worker(const std::vector<std::string>& arguments, int inherited,
-                           const sigset_t& mask);
+Result<pid_t> start_worker(const std::vector<std::string>& arguments,
+                           const std::vector<int>& inherited, const sigset_t& mask);
 
 }  // namespace weir::host

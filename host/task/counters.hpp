@@ -15,13 +15,14 @@ enum class SetAside {
   rejected,     ///< the resolver refused it, or asked for it too often
   key,          ///< no key, an empty one, or one that is too long
   misplaced,    ///< its extracted key belongs to another partition
+  crashed,      ///< the resolver has crashed on it, more than once
   count,
 };
 
 /// The word for it in dead letters, metrics and configuration.
 constexpr std::string_view name_of(SetAside kind) {
   constexpr std::array<std::string_view, static_cast<std::size_t>(SetAside::count)> names{
-      "late", "undecodable", "null_value", "rejected", "key", "misplaced"};
+      "late", "undecodable", "null_value", "rejected", "key", "misplaced", "crashed"};
   return names[static_cast<std::size_t>(kind)];
 }
 

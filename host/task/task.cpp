@@ -9,6 +9,7 @@
 namespace weir::host {
 
 Task::Turn Task::turn() {
+  journal_->set_thread();
   if (!retiring_.empty()) free_retired();
   const bool swap_is_asked = swap_is_asked_.load(std::memory_order_relaxed);
   if (halted_) {
@@ -58,7 +59,7 @@ Result<bool> Task::read(std::int64_t now_ms) {
     WEIR_TRY(log_is_known_, know_log());
     if (!log_is_known_) return false;
   }
-  WEIR_TRY(const auto records, reader_->fetch({batch_records_max, batch_bytes_max}));
+  WEIR_TRY(const auto records, reader_->fetch(fetch_limit()));
   // May have moved over a gap.
   if (records.empty()) next_offset_ = std::max(next_offset_, reader_->position());
   bool fired = false;
@@ -108,6 +109,8 @@ Result<void> Task::prepare() {
 Result<void> Task::prepare(Stage& stage) {
   stage.next = 0;
   const std::span<const weir_record> records = decoded_[stage.decoded].records;
+  // Alone in its fetch (fetch_limit()), and not for the plugin's eyes again.
+  if (records.size() == 1 && crashed_on(stage, records.front().offset) != nullptr) return {};
   WEIR_CHECK(stage.instance->prepare(records, batch_arena_, stage.run));
   if (stage.live != nullptr) find_states(stage, records);
   return {};
@@ -221,6 +224,9 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
 
 Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::size_t at) {
   const weir_record& decoded = decoded_[stage.decoded].records[at];
+  if (const auto* crashed = crashed_on(stage, record.offset); crashed != nullptr) [[unlikely]] {
+    return set_aside(SetAside::crashed, record, stage, crashed->reason, crashed->report);
+  }
   const weir_prepared& prepared = stage.run.records()[at];
   switch (prepared.verdict) {
     case WEIR_OK:
@@ -287,6 +293,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
   if (!stage.instance->stateless()) {
     const LiveStates::Wanted& found = stage.states[at];
     live = found.live;
+    if (live == nullptr || !live->ready()) stage.instance->note_record(record.offset);
     if (live == nullptr) {
       WEIR_TRY(live, stage.live->touch(key, found.hash));
     } else if (!live->ready()) {
@@ -348,7 +355,7 @@ Result<void> Task::undo_record(const Record& record) {
 }
 
 Task::Flow Task::set_aside(SetAside kind, const Record& record, Stage& stage,
-                           std::string_view reason) {
+                           std::string_view reason, std::string_view crash) {
   const auto index = static_cast<std::size_t>(kind);
   const TaskSource& source = options_.source;
   switch (source.policies[index]) {
@@ -367,12 +374,12 @@ Task::Flow Task::set_aside(SetAside kind, const Record& record, Stage& stage,
       break;
   }
 
-  append_dead_letter(kind, record, stage, reason, /*timer=*/false);
+  append_dead_letter(kind, record, stage, reason, /*timer=*/false, crash);
   return Flow::go_on;
 }
 
 void Task::append_dead_letter(SetAside kind, const Record& record, Stage& stage,
-                              std::string_view reason, bool timer) {
+                              std::string_view reason, bool timer, std::string_view crash) {
   ++stage.outcomes.set_aside[static_cast<std::size_t>(kind)];
   ++stage.outcomes.dead_letters;
   const TaskSource& source = options_.source;
@@ -398,6 +405,7 @@ void Task::append_dead_letter(SetAside kind, const Record& record, Stage& stage,
   if (recalled_ != nullptr && !recalled_->retry_of.empty()) {
     add(retry_id_header, recalled_->retry_of);
   }
+  if (!crash.empty()) add("weir.crash", crash);
   const Manifest& manifest = stage.resolver->plugin->manifest();
   add("weir.resolver", stage.resolver->name);
   add("weir.plugin", manifest.plugin);

@@ -15,6 +15,7 @@
 #include "base/arena.hpp"
 #include "base/clock.hpp"
 #include "base/histogram.hpp"
+#include "base/journal_line.hpp"
 #include "base/logger.hpp"
 #include "base/result.hpp"
 #include "commit/task_store.hpp"
@@ -30,6 +31,7 @@
 #include "task/fit.hpp"
 #include "task/parking.hpp"
 #include "task/retry_log.hpp"
+#include "task/suspects.hpp"
 #include "task/task_snapshot.hpp"
 #include "task/task_swap.hpp"
 
@@ -66,6 +68,7 @@ struct TaskResolver {
   std::string settings;            ///< serialized
   std::unique_ptr<Decoder> decoder;
   std::vector<ResolverOutput> outputs;  ///< in the order of the manifest
+  std::uint16_t journal_number = 0;
   std::uint32_t retry_attempts_max = 10;
   std::int64_t retry_wait_max_ms = 60'000;
 };
@@ -84,6 +87,10 @@ struct TaskOptions {
   std::int64_t commit_interval_ms = 100;
   std::uint64_t commit_records = 200'000;
   std::uint64_t commit_bytes = std::uint64_t{64} << 20;
+  JournalLine* journal = nullptr;  ///< outlives the task; null: nobody wants to know
+  /// Of the control thread, where instances are made and destroyed; as well.
+  JournalLine* control_journal = nullptr;
+  Suspects suspects;
   /// Called after a named step of the path; tests stop the process there. May be empty.
   std::function<void(std::string_view step)> after_step;
 };
@@ -233,9 +240,10 @@ class Task {
   Result<Flow> resolve_record(std::span<const Record> records, std::uint32_t index);
   Result<Flow> resolve_one(Stage& stage, const Record& record, std::size_t at);
   Result<void> undo_record(const Record& record);
-  Flow set_aside(SetAside kind, const Record& record, Stage& stage, std::string_view reason);
+  Flow set_aside(SetAside kind, const Record& record, Stage& stage, std::string_view reason,
+                 std::string_view crash = {});
   void append_dead_letter(SetAside kind, const Record& record, Stage& stage,
-                          std::string_view reason, bool timer);
+                          std::string_view reason, bool timer, std::string_view crash = {});
 
   // Dead letters that were sent back.
   Result<void> open_retries();
@@ -276,6 +284,12 @@ class Task {
   Result<void> end_wait(Stage& stage, const std::string& key);
   Result<void> take_back_parked(Stage& stage);
 
+  // What earlier processes have crashed on.
+  FetchLimit fetch_limit() const;
+  const Suspects::Crashed* crashed_on(const Stage& stage, std::int64_t offset) const;
+  const Suspects::Crashed* crashed_on(const Stage& stage, const KeyTimer& due) const;
+  void halt_if_stuck();
+
   // Timers.
   bool timers_due() const { return next_timer_ms_ <= arrival_ms_; }
   void move_clock(std::int64_t to_ms) {
@@ -287,7 +301,8 @@ class Task {
   Result<Flow> fire(Stage& stage, const KeyTimer& due, std::int64_t clock_ms);
   Result<Flow> fire_failed(Stage& stage, LiveState& live, const KeyTimer& due, weir_status status,
                            std::int64_t clock_ms);
-  Flow set_aside(const KeyTimer& due, Stage& stage, std::string_view reason);
+  Flow set_aside(SetAside kind, const KeyTimer& due, Stage& stage, std::string_view reason,
+                 std::string_view crash = {});
   void find_next_timer();
   Result<void> emit(Stage& stage, std::string_view key, std::int64_t event_time_ms);
 
@@ -311,6 +326,8 @@ class Task {
 
   TaskOptions options_;
   TaskPorts ports_;
+  JournalLine own_line_;  // where nobody wants to know
+  JournalLine* journal_;
   std::unique_ptr<TaskStore> store_;
   std::unique_ptr<Reader> reader_;
   std::vector<KeyedDecoder> decoders_;   // one a message type

@@ -38,6 +38,8 @@ std::int64_t Task::next_deadline_ms() const {
 Result<void> Task::commit(UndoStep undo) {
   WEIR_CHECK(await_publication());
   const std::int64_t begun_us = ports_.clock.steady_us();
+  journal_->set_thread();
+  journal_->set_record(0, 0);
 
   std::vector<StateChange> states;
   std::vector<std::vector<LiveStates::Change>> changes(stages_.size());
@@ -87,6 +89,7 @@ Result<void> Task::commit(UndoStep undo) {
   }
   parking_->committed();
   ++commits_;
+  journal_->commits.store(commits_, std::memory_order_relaxed);
   open_arena_.reset();
   open_records_ = 0;
   committed_offset_ = next_offset_;

@@ -51,6 +51,7 @@ Result<std::unique_ptr<Task>> Task::open(TaskOptions options, TaskPorts ports) {
 Task::Task(TaskOptions options, TaskPorts ports)
     : options_(std::move(options)),
       ports_(ports),
+      journal_(options_.journal == nullptr ? &own_line_ : options_.journal),
       outbox_(options_.sink_names),
       publishing_outbox_(options_.sink_names),
       published_(options_.sink_names.size()) {}
@@ -78,7 +79,9 @@ Result<void> Task::start() {
   committed_offset_ = next_offset_;
   WEIR_TRY(const std::int64_t read_from, first_read());
   WEIR_TRY(reader_, ports_.log.open_reader(options_.source.input, read_from));
-  return open_retries();
+  WEIR_CHECK(open_retries());
+  halt_if_stuck();
+  return {};
 }
 
 Result<std::int64_t> Task::start_offset() {
@@ -140,7 +143,8 @@ Result<void> Task::open_resolvers() {
     stage.resolver = &resolver;
     stage.id = ids[i];
     WEIR_TRY(stage.instance,
-             ResolverInstance::create(resolver.plugin, resolver.resolver, resolver.settings));
+             ResolverInstance::create(resolver.plugin, resolver.resolver, resolver.settings,
+                                      {options_.journal, options_.control_journal, resolver.journal_number}));
     if (!stage.instance->stateless()) {
       stage.committed = std::make_unique<StoredStates>(*store_, stage.id);
       stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);

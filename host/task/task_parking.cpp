@@ -172,7 +172,9 @@ Result<bool> Task::resolve_parked(std::int64_t now_ms) {
 
 Result<Task::Flow> Task::resolve_parked(Parking::Key& key, ParkedLimit& left) {
   Stage& stage = stages_[key.resolver];
-  const ParkedLimit limit{std::min(left.records, parked_batch_records_max), left.bytes};
+  // What was crashed on is looked at alone.
+  const std::size_t batch = options_.suspects.empty() ? parked_batch_records_max : 1;
+  const ParkedLimit limit{std::min(left.records, batch), left.bytes};
   WEIR_TRY(const auto stored, parking_->front(key, limit));
   const ParkedView view(stored);
   batch_arena_.reset();

@@ -53,7 +53,13 @@ Result<Task::Flow> Task::fire_timers() {
 }
 
 Result<Task::Flow> Task::fire(Stage& stage, const KeyTimer& due, std::int64_t clock_ms) {
+  if (const auto* crashed = crashed_on(stage, due); crashed != nullptr) [[unlikely]] {
+    const Flow flow = set_aside(SetAside::crashed, due, stage, crashed->reason, crashed->report);
+    if (flow == Flow::go_on) WEIR_CHECK(stage.timers->put(due.key, std::nullopt));
+    return flow;
+  }
   const CallTimes times{due.timer.at_ms, clock_ms};
+  stage.instance->note_no_record();  // until notify(): the State may have to be loaded
   WEIR_TRY(LiveState* const live, stage.live->touch(due.key, LiveStates::hash(due.key)));
   const weir_status status =
       stage.instance->notify(live->state, due.key, times, /*suppress=*/false);
@@ -80,7 +86,7 @@ Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTim
   const std::int64_t retry_after_ms = stage.instance->call().retry_after_ms;
   WEIR_CHECK(stage.live->rebuild(live));
   const auto reject = [&](std::string_view why) -> Result<Flow> {
-    const Flow flow = set_aside(due, stage, why);
+    const Flow flow = set_aside(SetAside::rejected, due, stage, why);
     if (flow == Flow::go_on) WEIR_CHECK(stage.timers->put(due.key, std::nullopt));
     return flow;
   };
@@ -111,8 +117,8 @@ Result<Task::Flow> Task::fire_failed(Stage& stage, LiveState& live, const KeyTim
   }
 }
 
-Task::Flow Task::set_aside(const KeyTimer& due, Stage& stage, std::string_view reason) {
-  constexpr SetAside kind = SetAside::rejected;
+Task::Flow Task::set_aside(SetAside kind, const KeyTimer& due, Stage& stage,
+                           std::string_view reason, std::string_view crash) {
   const TaskSource& source = options_.source;
   switch (source.policies[static_cast<std::size_t>(kind)]) {
     case Policy::drop:
@@ -130,7 +136,7 @@ Task::Flow Task::set_aside(const KeyTimer& due, Stage& stage, std::string_view r
       record.key = due.key;
       record.value = std::string_view("");
       record.timestamp_ms = due.timer.at_ms;
-      append_dead_letter(kind, record, stage, reason, /*timer=*/true);
+      append_dead_letter(kind, record, stage, reason, /*timer=*/true, crash);
       break;
     }
   }

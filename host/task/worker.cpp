@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/signal_stack.hpp"
+
 namespace weir::host {
 
 namespace {
@@ -38,6 +40,7 @@ void Worker::join() {
 }
 
 void Worker::run() {
+  const SignalStack signal_stack;
   while (!stopping_.load(std::memory_order_relaxed) && !all_at_end()) {
     bool worked = false;
     for (Assignment& assignment : assignments_) {

@@ -201,7 +201,8 @@ class Hostile(unittest.TestCase):
             number, name = part.split(" ", 1)
             counts[name] = int(number)
         aside = sum(counts.get(name, 0) for name in
-                    ("late", "undecodable", "null_value", "rejected", "key", "misplaced"))
+                    ("late", "undecodable", "null_value", "rejected", "key", "misplaced",
+                     "crashed"))
         self.assertEqual(counts["records"], 3 * RECORDS)
         self.assertEqual(counts["records"], counts["resolved"] + counts["skipped"] + aside, summary)
 

@@ -1,0 +1,59 @@
+// What earlier processes have crashed on: it is looked at alone, or not at all.
+#include <algorithm>
+
+#include "base/limits.hpp"
+#include "task/task.hpp"
+
+namespace weir::host {
+
+/// A suspect is alone in its fetch, so that a crash in prepare() names it, and so that what was
+/// crashed on twice can be kept from the plugin.
+FetchLimit Task::fetch_limit() const {
+  FetchLimit limits{batch_records_max, batch_bytes_max};
+  const auto keep_alone = [&](std::int64_t first, std::int64_t last) {
+    if (last < next_offset_) return;
+    const std::int64_t before = std::max<std::int64_t>(first - next_offset_, 1);
+    limits.records = std::min(limits.records, static_cast<std::size_t>(before));
+  };
+  for (const Suspects::Range& range : options_.suspects.careful) {
+    keep_alone(range.first, range.last);
+  }
+  for (const Suspects::Crashed& crashed : options_.suspects.crashed) {
+    if (!crashed.timer) keep_alone(crashed.at, crashed.at);
+  }
+  return limits;
+}
+
+const Suspects::Crashed* Task::crashed_on(const Stage& stage, std::int64_t offset) const {
+  for (const Suspects::Crashed& crashed : options_.suspects.crashed) {
+    if (!crashed.timer && crashed.at == offset && crashed.resolver == stage.resolver->name &&
+        crashed.sha256 == stage.instance->plugin().file().sha256) {
+      return &crashed;
+    }
+  }
+  return nullptr;
+}
+
+const Suspects::Crashed* Task::crashed_on(const Stage& stage, const KeyTimer& due) const {
+  for (const Suspects::Crashed& crashed : options_.suspects.crashed) {
+    if (crashed.timer && crashed.at == due.timer.at_ms && crashed.key == due.key &&
+        crashed.resolver == stage.resolver->name &&
+        crashed.sha256 == stage.instance->plugin().file().sha256) {
+      return &crashed;
+    }
+  }
+  return nullptr;
+}
+
+void Task::halt_if_stuck() {
+  for (const Suspects::Stuck& stuck : options_.suspects.stuck) {
+    const auto stage = std::find_if(stages_.begin(), stages_.end(), [&](const Stage& one) {
+      return one.resolver->name == stuck.resolver;
+    });
+    if (stage == stages_.end() || stage->instance->plugin().file().sha256 != stuck.sha256) continue;
+    halt(error(Errc::refused, "{}", stuck.reason));
+    return;
+  }
+}
+
+}  // namespace weir::host
