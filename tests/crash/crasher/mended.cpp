@@ -1,0 +1,3 @@
+// The same code without its faults: another build.
+#define MENDED
+#include "crasher.cpp"
