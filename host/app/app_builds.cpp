@@ -166,10 +166,9 @@ Result<TaskBuilds> builds_of(const Config& config, const Task& task,
     build.plugin = plugin;
     build.outputs = outputs_of(config, resolver.name, *plugin, options.sink_names);
     WEIR_TRY(const std::string settings, settings_of(config, resolver.name, *plugin));
-    WEIR_TRY(build.instance, ResolverInstance::create(
-                                 plugin, use.resolver, settings,
-                                 {options.journal, options.control_journal,
-                                  resolver.journal_number}));
+    WEIR_TRY(build.instance, ResolverInstance::create(plugin, use.resolver, settings,
+                                                      {options.journal, options.control_journal,
+                                                       resolver.journal_number}));
     const std::string key = decoder_key(*plugin, manifest.message_type);
     if (std::ranges::find(builds.decoders, key, &KeyedDecoder::key) != builds.decoders.end()) {
       continue;

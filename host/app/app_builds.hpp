@@ -26,8 +26,8 @@ struct Use {
 };
 Use split_use(const std::string& use);
 
-/// Loads one file; its lines go to the logger under `name`. The journal, if there is one, knows of it
-/// until it is unloaded, and outlives it. [control]
+/// Loads one file; its lines go to the logger under `name`. The journal, if there is one, knows of
+/// it until it is unloaded, and outlives it. [control]
 Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& file,
                                             const std::string& name,
                                             const std::filesystem::path& copies, Logger& logger,

@@ -10,6 +10,7 @@
 #include "base/logger.hpp"
 #include "config/config.hpp"
 #include "reload/reload_app.hpp"
+#include "supervise/journal.hpp"
 #include "task/worker.hpp"
 
 namespace weir::host {

@@ -183,8 +183,8 @@ class CommandLine {
     c.add_option("--state", crashes_.directory, "instead: the state directory")->type_name("DIR");
     c.add_flag("--forget", crashes_.forget, "delete the report, at the next start it never was");
     add_format(c, crashes_.format);
-    c.add_flag_callback("--json", [this] { crashes_.format = OutputFormat::json; },
-                        "the same as --format json");
+    c.add_flag_callback(
+        "--json", [this] { crashes_.format = OutputFormat::json; }, "the same as --format json");
   }
 
   void add_status() {
@@ -402,9 +402,10 @@ class CommandLine {
                          "  weir deadletters list -c app.yaml\n"
                          "  weir deadletters list -c app.yaml --error undecodable --limit 20",
                          [this] { return command_deadletters_list(deadletters_); });
-    list.add_option("--error", deadletters_.error,
-                    "only these: late, undecodable, rejected, crashed, misplaced, null_value, key,\n"
-                    "retries")
+    list.add_option(
+            "--error", deadletters_.error,
+            "only these: late, undecodable, rejected, crashed, misplaced, null_value, key,\n"
+            "retries")
         ->type_name("KIND");
     list.add_option("--limit", deadletters_.limit, "the newest so many of each partition")
         ->type_name("N");

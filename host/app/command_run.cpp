@@ -246,14 +246,14 @@ ExitCode work(const RunOptions& options, const Place& place) {
   Watch watch;
   const auto open = [&] {
     const StopWhileStarting stopping(stop, place, logger);
-    return App::open(*config,
-                     {.named_pid = place.pid,
-                      .until_end = options.until_end,
-                      .open_journal =
-                          journal_opener(config->app().watchdog(), place, watch, logger),
-                      .start_admin = admin_starter(config->app(), place, clock, logger),
-                      .after_step = at_steps(options.kill_at, place)},
-                     clock, logger);
+    return App::open(
+        *config,
+        {.named_pid = place.pid,
+         .until_end = options.until_end,
+         .open_journal = journal_opener(config->app().watchdog(), place, watch, logger),
+         .start_admin = admin_starter(config->app(), place, clock, logger),
+         .after_step = at_steps(options.kill_at, place)},
+        clock, logger);
   };
   auto app = open();
   if (!app) return fail(app.error());
@@ -288,9 +288,10 @@ ExitCode work_supervised(const RunOptions& options) {
   if (!page) return fail(page.error());
   const auto journal = Journal::inherit(options.journal);
   if (!journal) return fail(journal.error());
-  const ExitCode code = work(
-      options,
-      {.page = &*page, .journal = journal->get(), .pid = ::getppid(), .restarts = options.restarts});
+  const ExitCode code = work(options, {.page = &*page,
+                                       .journal = journal->get(),
+                                       .pid = ::getppid(),
+                                       .restarts = options.restarts});
   page->set_stage(WorkerPage::Stage::ended);
   return code;
 }

@@ -23,8 +23,8 @@ enum class Slot : std::uint8_t {
 };
 
 constexpr std::string_view name_of(Slot slot) {
-  constexpr std::string_view names[] = {"none",       "load",       "create",     "destroy",
-                                        "prepare",    "batch_free", "resolve",    "notify",
+  constexpr std::string_view names[] = {"none",       "load",       "create",    "destroy",
+                                        "prepare",    "batch_free", "resolve",   "notify",
                                         "state_load", "state_save", "state_free"};
   return names[static_cast<std::size_t>(slot)];
 }
@@ -69,7 +69,7 @@ struct alignas(64) JournalLine {
 struct JournalPlace {
   JournalLine* line = nullptr;     ///< of its task; null: nobody wants to know
   JournalLine* control = nullptr;  ///< of the thread that makes and destroys it; as well
-  std::uint16_t resolver = 0;   ///< its number in the journal
+  std::uint16_t resolver = 0;      ///< its number in the journal
 };
 
 /// One call of a slot, from here to the end of the scope.

@@ -4,8 +4,9 @@
 
 namespace weir::host {
 
-/// A stack of its own for the signal handlers of the thread that makes it, so that they can run when
-/// its own stack has overflowed. Ends in the same thread. Nothing under a sanitizer, which has one.
+/// A stack of its own for the signal handlers of the thread that makes it, so that they can run
+/// when its own stack has overflowed. Ends in the same thread. Nothing under a sanitizer, which has
+/// one.
 class SignalStack {
  public:
   SignalStack();

@@ -23,6 +23,8 @@ namespace weir::host {
 ///   <state>/log/             the embedded log, unless the app says otherwise
 ///   <state>/retries/         dead letters that were sent back, an embedded log
 ///   <state>/plugins/         private copies of plugin files
+///   <state>/crashes/         a report of each crash
+///   <state>/journal          what is in flight in a host without a supervisor
 ///   <state>/admin.address    where the running host answers; its socket, unless the app says else
 class StateDirectory {
  public:

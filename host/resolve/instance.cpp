@@ -95,8 +95,8 @@ Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Are
                           records.size()};
   call_.begin(&arena);
   call_.reserve_bytes_max = value_bytes_max;
-  line_->set_record(records.front().offset, static_cast<std::uint32_t>(records.back().offset -
-                                                                       records.front().offset + 1));
+  line_->set_record(records.front().offset,
+                    static_cast<std::uint32_t>(records.back().offset - records.front().offset + 1));
   line_->set_key({});
   line_->set_thread();
   const JournalCall noted = in_call(Slot::prepare);

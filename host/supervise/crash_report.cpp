@@ -95,10 +95,9 @@ void set_mark(const Journal& journal, v1::CrashReport& report) {
        ++i) {
     set_place(journal, mark.returns[i], *report.add_stack());
   }
-  const bool own = mark.kind != CrashKind::signal || mark.signal_code > 0 ||
-                   mark.sender == journal.owner();
-  const bool in_call =
-      mark.line >= 0 && static_cast<std::size_t>(mark.line) < journal.line_count();
+  const bool own =
+      mark.kind != CrashKind::signal || mark.signal_code > 0 || mark.sender == journal.owner();
+  const bool in_call = mark.line >= 0 && static_cast<std::size_t>(mark.line) < journal.line_count();
   if (in_call) {
     set_call(journal, static_cast<std::size_t>(mark.line), report);
     report.set_key(mark.key.data(), std::min<std::size_t>(mark.key_size, mark.key.size()));
@@ -243,8 +242,7 @@ Result<std::string> json_of(const v1::CrashReport& report) {
   return json;
 }
 
-Result<void> write_crash_report(const std::filesystem::path& state,
-                                const v1::CrashReport& report) {
+Result<void> write_crash_report(const std::filesystem::path& state, const v1::CrashReport& report) {
   const std::filesystem::path directory = directory_of(state);
   WEIR_CHECK(make_durable_directory(directory));
   WEIR_TRY(const std::string json, json_of(report));

@@ -19,9 +19,9 @@ constexpr std::size_t crash_reports_max = 1000;
 /// Absent: not by a crash. The verdict says whether it is of a plugin's own making:
 ///
 /// counted: SIGSEGV, SIGBUS, SIGILL, SIGFPE or SIGABRT that the process has raised itself, an exit,
-/// or the watchdog's verdict, all of them inside a call of a plugin's slot. A process that has ended
-/// so without a mark was in no state to leave one: that counts where one call only was in flight.
-/// Never: SIGKILL, a stop, a signal that another process has sent.
+/// or the watchdog's verdict, all of them inside a call of a plugin's slot. A process that has
+/// ended so without a mark was in no state to leave one: that counts where one call only was in
+/// flight. Never: SIGKILL, a stop, a signal that another process has sent.
 std::optional<v1::CrashReport> read_crash(const Journal& journal, const ProcessEnd* end);
 
 /// One line: whose code, where, on what.
@@ -32,8 +32,7 @@ std::string text_of(const v1::CrashReport& report);
 Result<std::string> json_of(const v1::CrashReport& report);
 
 /// <state>/crashes/<id>.json.
-Result<void> write_crash_report(const std::filesystem::path& state,
-                                const v1::CrashReport& report);
+Result<void> write_crash_report(const std::filesystem::path& state, const v1::CrashReport& report);
 /// All that are there, oldest first. One that cannot be read is left out, and said in `warnings`.
 std::vector<v1::CrashReport> read_crash_reports(const std::filesystem::path& state,
                                                 std::vector<std::string>& warnings);

@@ -71,7 +71,7 @@ struct Journal::Shared {
   std::atomic<std::uint32_t> line_count;
   std::atomic<std::uint32_t> resolver_count;
   CrashMark mark;
-  std::array<SharedGeneration, generations_max> generations;  // the first is nobody's
+  std::array<SharedGeneration, generations_max> generations;   // the first is nobody's
   std::array<std::array<char, 128>, resolvers_max> resolvers;  // the first is nobody's
   std::array<JournalLine, lines_max> lines;
   std::array<SharedNames, lines_max> names;
@@ -92,8 +92,7 @@ Result<std::unique_ptr<Journal>> Journal::make_shared_memory() {
 Result<std::unique_ptr<Journal>> Journal::make_file(const std::filesystem::path& path) {
   const std::filesystem::path next = path.string() + ".next";
   const int fd = ::open(next.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-  if (fd < 0 || ::ftruncate(fd, sizeof(Shared)) != 0 ||
-      ::rename(next.c_str(), path.c_str()) != 0) {
+  if (fd < 0 || ::ftruncate(fd, sizeof(Shared)) != 0 || ::rename(next.c_str(), path.c_str()) != 0) {
     const int failed = errno;
     if (fd >= 0) ::close(fd);
     return error(Errc::io, "cannot make the journal {}: {}", path.string(), std::strerror(failed));
@@ -231,8 +230,8 @@ std::optional<Journal::Generation> Journal::generation(std::uint16_t number) con
   if (number == 0 || number >= generations_max) return std::nullopt;
   const SharedGeneration& one = shared_->generations[number];
   if (!one.used) return std::nullopt;
-  return Generation{get(one.plugin), get(one.version), get(one.sha256),
-                    get(one.build_id), one.begin,      one.end};
+  return Generation{get(one.plugin),   get(one.version), get(one.sha256),
+                    get(one.build_id), one.begin,        one.end};
 }
 
 std::optional<std::uint16_t> Journal::generation_at(std::uint64_t address) const {

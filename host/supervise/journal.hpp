@@ -30,7 +30,7 @@ struct CrashMark {
   std::int32_t thread = 0;
   std::int32_t line = -1;  ///< of the journal; -1: the thread was not in a call
   std::int64_t time_ms = 0;
-  std::uint64_t address = 0;       ///< what was touched
+  std::uint64_t address = 0;  ///< what was touched
   std::uint64_t instruction = 0;
   std::uint32_t return_count = 0;
   std::array<std::uint64_t, 16> returns{};  ///< places in plugins that the stack points to
@@ -41,8 +41,8 @@ struct CrashMark {
 /// What is in flight in a worker process, in memory that outlives it: a line a task, the loaded
 /// generations of plugins, and the mark of a crash.
 ///
-/// Under a supervisor the memory belongs to both processes. Without one it is a file, which the next
-/// start reads.
+/// Under a supervisor the memory belongs to both processes. Without one it is a file, which the
+/// next start reads.
 class Journal {
  public:
   /// Lines that there are at most: tasks beyond have none, so a crash in them is nobody's.

@@ -68,9 +68,9 @@ Result<void> Supervisor::start() {
   if (restarts_ == 0) {
     arguments.insert(arguments.end(), options_.first.begin(), options_.first.end());
   }
-  arguments.insert(arguments.end(), {"--worker", std::to_string(page_->fd()), "--journal",
-                                     std::to_string(journal_->fd()), "--restarts",
-                                     std::to_string(restarts_)});
+  arguments.insert(arguments.end(),
+                   {"--worker", std::to_string(page_->fd()), "--journal",
+                    std::to_string(journal_->fd()), "--restarts", std::to_string(restarts_)});
   page_->begin_worker();
   journal_->clear();
   WEIR_TRY(worker_, start_worker(arguments, {page_->fd(), journal_->fd()}, worker_mask_));
@@ -116,6 +116,7 @@ void Supervisor::handle(int signal) {
 
 std::string Supervisor::settle(const ProcessEnd& end) {
   std::string what = fmt::format("the worker process {}", end.text());
+  if (end.code && page_->stage() == WorkerPage::Stage::ended) return what;
   const auto report = read_crash(*journal_, &end);
   const std::string state = page_->answers().state;
   if (!report || state.empty()) return what;
@@ -162,10 +163,11 @@ Supervisor::After Supervisor::judge(const ProcessEnd& end) {
     return After::end;
   }
   if (!has_run_ && ++failed_starts_ == failed_starts_max) {
-    logger_.error("supervise",
-                  "{}; no start has come to its end in {} tries, so a plugin that crashes when it is "
-                  "loaded or made has to be replaced",
-                  why, failed_starts_max);
+    logger_.error(
+        "supervise",
+        "{}; no start has come to its end in {} tries, so a plugin that crashes when it is "
+        "loaded or made has to be replaced",
+        why, failed_starts_max);
     code_ = options_.crashed_code;
     return After::end;
   }

@@ -16,8 +16,7 @@ bool same_code(const v1::CrashReport& a, const v1::CrashReport& b) {
 }
 
 bool names_record(const v1::CrashReport& report) {
-  return report.has_records() &&
-         report.records().first_offset() == report.records().last_offset();
+  return report.has_records() && report.records().first_offset() == report.records().last_offset();
 }
 
 bool same_subject(const v1::CrashReport& a, const v1::CrashReport& b) {

@@ -7,8 +7,8 @@
 
 namespace weir::host {
 
-/// What earlier processes have crashed on in a task, as far as it matters to this one. Counts are of
-/// one generation of a plugin: another build gets a fresh chance.
+/// What earlier processes have crashed on in a task, as far as it matters to this one. Counts are
+/// of one generation of a plugin: another build gets a fresh chance.
 struct Suspects {
   /// A record or timer that a generation has crashed on twice: it is set aside.
   struct Crashed {

@@ -143,8 +143,9 @@ Result<void> Task::open_resolvers() {
     stage.resolver = &resolver;
     stage.id = ids[i];
     WEIR_TRY(stage.instance,
-             ResolverInstance::create(resolver.plugin, resolver.resolver, resolver.settings,
-                                      {options_.journal, options_.control_journal, resolver.journal_number}));
+             ResolverInstance::create(
+                 resolver.plugin, resolver.resolver, resolver.settings,
+                 {options_.journal, options_.control_journal, resolver.journal_number}));
     if (!stage.instance->stateless()) {
       stage.committed = std::make_unique<StoredStates>(*store_, stage.id);
       stage.live = std::make_unique<LiveStates>(*stage.instance, *stage.committed, options_.live);

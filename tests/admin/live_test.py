@@ -408,8 +408,10 @@ class Status(Case):
         def kill():
             host = self.start(app)
             self.wait_ready(app)
+            worker = harness.worker_of(host)
             host.kill()
             host.wait()
+            self.wait_until(lambda: not harness.is_alive(worker), "the worker's end")
             self.assertTrue((app.directory / "state" / "admin.sock").exists())
         return kill
 

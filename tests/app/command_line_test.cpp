@@ -35,6 +35,7 @@ void check_golden(const std::string& name, const std::string& text) {
 TEST_CASE("command line: every command teaches in its help") {
   const std::vector<std::vector<std::string>> commands = {{},
                                                           {"run"},
+                                                          {"crashes"},
                                                           {"reset"},
                                                           {"status"},
                                                           {"validate"},
@@ -83,7 +84,7 @@ TEST_CASE("command line: what is misspelt gets a guess on stderr and exit code 6
   const std::vector<Case> cases = {
       {{"rn"}, "weir: unknown command \"rn\"; did you mean \"run\"?\ntry: weir --help\n"},
       {{"xyzzy"},
-       "weir: unknown command \"xyzzy\"; commands: consume, deadletters, parked, plugin, produce, "
+       "weir: unknown command \"xyzzy\"; commands: consume, crashes, deadletters, parked, plugin, produce, "
        "reset, "
        "run, "
        "state, "

@@ -175,6 +175,15 @@ def worker_of(host, other_than=None):
     return next((int(child) for child in children if int(child) != other_than), None)
 
 
+def is_alive(pid):
+    """A process that only waits to be asked how it ended is not."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
 def was_killed(code):
     return code == -signal.SIGKILL
 

@@ -16,7 +16,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
-from harness import App, Ledger, entry_of, posting, worker_of  # noqa: E402
+from harness import App, Ledger, entry_of, is_alive, posting, worker_of  # noqa: E402
 
 PATIENCE = 60  # seconds; only a failure takes them
 CONFIG, REFUSED = 78, 77
@@ -120,15 +120,6 @@ class Case(unittest.TestCase):
             return None
         finally:
             connection.close()
-
-
-def is_alive(pid):
-    """A process that only waits to be asked how it ended is not."""
-    try:
-        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-            return stat.read().rpartition(")")[2].split()[0] not in "ZX"
-    except OSError:
-        return False
 
 
 class Replaced(Case):

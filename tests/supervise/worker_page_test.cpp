@@ -9,7 +9,7 @@
 namespace weir::host {
 namespace {
 
-TEST_CASE("supervise/worker page: what a worker says outlives it, and the next one starts anew") {
+TEST_CASE("supervise/worker page: what a worker says outlives it") {
   auto page = WorkerPage::make();
   REQUIRE(page.has_value());
   page->begin_worker();
