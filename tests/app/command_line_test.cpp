@@ -84,7 +84,8 @@ TEST_CASE("command line: what is misspelt gets a guess on stderr and exit code 6
   const std::vector<Case> cases = {
       {{"rn"}, "weir: unknown command \"rn\"; did you mean \"run\"?\ntry: weir --help\n"},
       {{"xyzzy"},
-       "weir: unknown command \"xyzzy\"; commands: consume, crashes, deadletters, parked, plugin, produce, "
+       "weir: unknown command \"xyzzy\"; commands: consume, crashes, deadletters, parked, plugin, "
+       "produce, "
        "reset, "
        "run, "
        "state, "

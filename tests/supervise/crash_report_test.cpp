@@ -94,8 +94,7 @@ TEST_CASE("supervise/crash report: an end without a mark") {
   CHECK(!read_crash(*fixture.journal, &fault)->counted());
 }
 
-TEST_CASE(
-    "supervise/crash report: files are kept in order up to a bound") {
+TEST_CASE("supervise/crash report: files are kept in order up to a bound") {
   const test::TempDir directory;
   v1::CrashReport report;
   for (int i = 0; i < static_cast<int>(crash_reports_max) + 3; ++i) {

@@ -42,8 +42,7 @@ TEST_CASE("supervise/suspects: two crashes on one record set it aside by the new
   CHECK(suspects_of(reports, "visits-1").empty());
 }
 
-TEST_CASE(
-    "supervise/suspects: another build or another resolver is another count") {
+TEST_CASE("supervise/suspects: another build or another resolver is another count") {
   const v1::CrashReport one = crash("resolve", 7);
   for (const int change : {0, 1, 2}) {
     v1::CrashReport other = crash("resolve", 7);
@@ -91,7 +90,8 @@ TEST_CASE("supervise/suspects: a timer is its key and its time") {
   CHECK(found.crashed[0].key == "ana");
 }
 
-TEST_CASE("supervise/suspects: three in a row without a record and without a commit in between halt") {
+TEST_CASE(
+    "supervise/suspects: three in a row without a record and without a commit in between halt") {
   const auto save = [](std::uint64_t commits) {
     v1::CrashReport report = crash("state_save", -1);
     report.set_key("ana");
