@@ -31,7 +31,8 @@ sinks:
 
 class Parked(unittest.TestCase):
     def setUp(self):
-        self.app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)))
+        self.yaml = YAML.replace("PLUGINS", str(harness.PLUGINS))
+        self.app = App(self.yaml)
         self.addCleanup(self.app.close)
         self.app.produce("postings", [
             {"key": "ana", "value": posting("r1", "ana", 1, "never")},
@@ -146,6 +147,36 @@ class Parked(unittest.TestCase):
         said = self.app.call("reset", "app.yaml", "--to", "latest", "--state", "drop", expect=None)
         self.assertIn("3 dropped", said.stdout)
         self.assertEqual(self.listed(), {})
+
+    def test_a_dead_letter_that_was_sent_back_waits_as_well(self):
+        self.app.write(self.yaml.replace("attempts: 1000, wait: 10m", "attempts: 2, wait: 10ms"))
+        self.app.run_until_end()  # both give up
+        self.assertEqual(self.listed(), {})
+        first = self.app.consume("parked.deadletters")
+        self.assertEqual(sorted(one["value"]["id"] for one in first), ["r1", "r4"])
+        ana = next(one["offset"] for one in first if one["value"]["id"] == "r1")
+        self.app.call("deadletters", "retry", f"0:{ana}", "-c", "app.yaml")
+        self.app.run_until_end()
+        again = self.app.consume("parked.deadletters")
+        self.assertEqual(len(again), 3)
+        self.assertEqual(again[2]["value"]["id"], "r1")
+        self.assertEqual(again[2]["headers"]["weir.retry_of"], f"0:{ana}")
+        self.assertIn("gave up after 2 tries", again[2]["headers"]["weir.reason"])
+
+        # Behind what waits already; the same letter, and the same id when it ends as one again.
+        self.app.write(self.yaml)
+        self.app.produce("postings", [{"key": "ana", "value": posting("r5", "ana", 1, "never")}])
+        self.app.call("deadletters", "retry", f"0:{ana}", "--again", "-c", "app.yaml")
+        self.run_until(1)
+        self.assertEqual(self.listed()["ana"]["records"], 2)
+        self.app.write(self.yaml.replace("attempts: 1000, wait: 10m", "attempts: 2, wait: 10ms"))
+        self.app.call("parked", "retry", "ana", "-c", "app.yaml")
+        self.app.run_until_end()
+        last = self.app.consume("parked.deadletters")[3:]
+        self.assertEqual([one["value"]["id"] for one in last], ["r5", "r1"])
+        self.assertNotIn("weir.retry_of", last[0]["headers"])
+        self.assertEqual(last[1]["headers"]["weir.retry_of"], f"0:{ana}")
+        self.assertEqual(self.counts(), {"ana": 1, "ben": 1})
 
     def test_a_stop_does_not_wait_for_them_and_until_end_does(self):
         self.app.call("parked", "drop", "--all", "--whole", "-c", "app.yaml")
