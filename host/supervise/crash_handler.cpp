@@ -46,6 +46,8 @@ void copy_line(Journal& journal, CrashMark& mark, std::int32_t line) {
   }
 }
 
+#ifndef WEIR_SANITIZED
+
 struct Place {
   std::uint64_t instruction = 0;
   std::uint64_t stack = 0;
@@ -81,8 +83,6 @@ void note_returns(const Journal& journal, CrashMark& mark, std::uint64_t stack) 
     }
   }
 }
-
-#ifndef WEIR_SANITIZED
 
 constexpr std::array fatal_signals{SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGABRT};
 

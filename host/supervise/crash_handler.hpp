@@ -7,7 +7,8 @@ namespace weir::host {
 /// From here on a fault, an abort or a watchdog's verdict leaves its mark in `journal`, and then
 /// ends the process as it would have without: by the same signal, with the same core. Nothing is
 /// "recovered". Threads that run plugin code have a SignalStack. `journal` lives as long as the
-/// process. Not under a sanitizer, whose own handlers say more: there it only notes ends by exit().
+/// process. Not under a
+/// sanitizer, whose own handlers say more.
 /// [control]
 void install_crash_handler(Journal& journal);
 
