@@ -123,6 +123,7 @@ struct TestDriver::Impl {
   Counters counters_before;  // of runs that have crashed
   std::map<std::string, std::map<std::string, const google::protobuf::Descriptor*>> types_of_sink;
   std::vector<std::shared_ptr<Plugin>> plugins;  // keeps the descriptors while the app is down
+  Reloader* reloader = nullptr;                  // the app's, from the first reload on
 
   void prepare_config(std::string_view plugin) {
     config::v1::App& app_config = config.mutable_app();
@@ -144,7 +145,12 @@ struct TestDriver::Impl {
         config,
         {.state = directory.path / "state", .log = &log, .own_threads = false, .sync = false},
         clock, logger));
+    learn_types();
+  }
+
+  void learn_types() {
     plugins = app->plugins();
+    types_of_sink.clear();
     for (const auto& [name, resolver] : config.app().resolvers()) {
       const std::size_t slash = resolver.use().find('/');
       for (const auto& plugin : plugins) {
@@ -163,7 +169,27 @@ struct TestDriver::Impl {
     }
   }
 
+  void replace(const ReloadRequest& request) {
+    running();
+    if (reloader == nullptr) {
+      reloader = or_throw(app->open_reloader({.state = {},
+                                              .probation = {.time_ms = never_ms},
+                                              .probe = {},
+                                              .turn_tasks = [this] { turn(); },
+                                              .after_step = {}}));
+    }
+    const ReloadAnswer answer = reloader->run(request);
+    if (const auto* refusal = std::get_if<Refusal>(&answer)) {
+      throw TestDriverError(fmt::format("refused at the step {} ({}): {}", name_of(refusal->step),
+                                        name_of(refusal->code), refusal->text));
+    }
+    learn_types();
+    turn();
+    reloader->turn();
+  }
+
   void close() {
+    reloader = nullptr;
     for (const Task* task : app->tasks()) counters_before += task->counters();
     app.reset();
   }
@@ -352,6 +378,20 @@ void TestDriver::advance(std::chrono::milliseconds time) {
 
 void TestDriver::commit() {
   for (Task* task : impl_->running().tasks()) task->commit_and_wait();
+}
+
+void TestDriver::reload(std::string_view plugin) {
+  ReloadRequest request;
+  request.file = plugin_path(plugin);
+  request.plugin = or_throw(read_plugin_file(request.file)).manifest.plugin;
+  impl_->replace(request);
+}
+
+void TestDriver::rollback(std::string_view plugin) {
+  ReloadRequest request;
+  request.what = ReloadRequest::What::rollback;
+  request.plugin = plugin;
+  impl_->replace(request);
 }
 
 void TestDriver::crash() {

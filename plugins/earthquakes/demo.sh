@@ -72,6 +72,8 @@ say ''
 say "The State of one key, read back from LMDB (weir state get us -c $app):"
 "$weir" state get us -c "$app" | python3 -m json.tool --no-ensure-ascii
 
+sh "$here/second_act.sh" "$build" "$directory"
+
 if [ -n "$kafka" ]; then
   say ''
   say "What came out, read back from Kafka (weir consume earthquake-summaries -c $app):"

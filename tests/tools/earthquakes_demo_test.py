@@ -72,12 +72,27 @@ class Shared:
             self.assertEqual((mark, float(magnitude)), ("M", line["strongest"]["mag"]), net)
             self.assertTrue(line["strongest"]["place"].startswith(place), (net, place))
 
+    def check_second_act(self, talk):
+        """Returns how often the week came in it."""
+        act = talk[talk.index("Second act"):]
+        self.assertEqual(act.count("the stream goes on"), 4, act)
+        for said in ("2.0.0", "state_schema", "earthquakes.Network.late", "SIGABRT", "crashed"):
+            self.assertIn(said, act)
+        counted = [int(count) for count in re.findall(r"goes on: (\d+) events", act)]
+        self.assertEqual(counted, sorted(set(counted)))
+        weeks, records, all_counted = map(int, re.search(
+            r"came (\d+) times, (\d+) records: (\d+) counted", act).groups())
+        self.assertEqual(records, weeks * EXPECTED["total"]["events"])
+        self.assertEqual(all_counted, records)
+        return weeks
+
     def test_every_number_as_json(self):
         self.assertEqual(json.loads(self.demo("--format", "json")[0]), EXPECTED)
 
     def test_every_number_as_text_and_the_state_of_one_key(self):
-        text, _ = self.demo()
+        text, talk = self.demo()
         self.check_table(text)
+        self.check_second_act(talk)
         # What follows the table is the State of one network, as JSON.
         state, _ = json.JSONDecoder().raw_decode(text[text.index("{"):])
         self.assertEqual(int(state["events"]), EXPECTED["us"]["events"])
@@ -100,7 +115,7 @@ class Shared:
             output += chunk
         os.close(main)
         self.assertEqual(process.wait(timeout=60), 0, output.decode())
-        frames = output.decode().split("\x1b[J")
+        frames = output.decode().split("Second act")[0].split("\x1b[J")
         self.assertGreater(len(frames), 2, "the table was not redrawn")
         counts = [int(re.search(r"(\d+) of \d+ events", frame)[1]) for frame in frames]
         self.assertEqual(counts, sorted(counts))
@@ -119,10 +134,11 @@ class Demo(Shared, unittest.TestCase):
                                   check=False)
             self.assertEqual(done.returncode, 0, (command, done.stderr))
         # The last two of them were the week once more.
+        weeks = 1 + self.check_second_act(talk) + 1
         state = json.loads(subprocess.run(
             [BUILD / "weir", "state", "get", "us", "-c", self.directory / "earthquakes.yaml"],
             text=True, capture_output=True, timeout=60, check=True).stdout)
-        self.assertEqual(int(state["events"]), 2 * EXPECTED["us"]["events"])
+        self.assertEqual(int(state["events"]), weeks * EXPECTED["us"]["events"])
 
 
 class OnKafka(Shared, unittest.TestCase):

@@ -99,6 +99,15 @@ class __attribute__((visibility("default"))) TestDriver {
   /// again.
   void recover();
 
+  /// What `weir reload` does: a commit, and from the next record on another build of the plugin, in
+  /// the file `plugin`.so beside the driver's own. It is not tried in another process before, and
+  /// stays in probation: a crash() ends with the build that was there before it.
+  void reload(std::string_view plugin);
+
+  /// Back to the build before the newest reload(). `plugin` is its name in the manifest; needed
+  /// where the app has several.
+  void rollback(std::string_view plugin = {});
+
   /// The newest `count` records of the source's topic come a second time, as from a producer that
   /// repeats itself. Their keys, headers and timestamps are the same, their offsets are new.
   void redeliver(std::string_view source, int count = 1);
