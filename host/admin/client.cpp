@@ -19,10 +19,10 @@ using Protocol = asio::generic::stream_protocol;
 
 /// Far above what a host with thousands of tasks answers.
 constexpr std::uint64_t answer_bytes_max = std::uint64_t{256} << 20;
-}  // namespace
 
-Result<HttpAnswer> http_get(const ListenAddress& address, const std::string& path,
-                            std::chrono::milliseconds deadline) {
+template <typename Body>
+Result<HttpAnswer> ask(const ListenAddress& address, http::request<Body> request,
+                       std::chrono::milliseconds deadline) {
   WEIR_TRY(const int fd, connect_to(address));
   asio::io_context context{1};
   beast::basic_stream<Protocol> stream(context);
@@ -30,7 +30,6 @@ Result<HttpAnswer> http_get(const ListenAddress& address, const std::string& pat
       Protocol(address.kind == ListenAddress::Kind::unix_socket ? AF_UNIX : AF_INET, 0), fd);
   stream.expires_after(deadline);
 
-  http::request<http::empty_body> request(http::verb::get, path, 11);
   request.set(http::field::host, "localhost");
   request.keep_alive(false);
   beast::flat_buffer buffer;
@@ -45,12 +44,28 @@ Result<HttpAnswer> http_get(const ListenAddress& address, const std::string& pat
   });
   context.run();
   if (outcome) {
-    return error(Errc::unavailable, "{} does not answer {}: {}", address.text(), path,
+    return error(Errc::unavailable, "{} does not answer {}: {}", address.text(), request.target().to_string(),
                  outcome.message());
   }
   const auto type = parser.get()[http::field::content_type];
   return HttpAnswer{static_cast<int>(parser.get().result_int()),
                     std::string(type.data(), type.size()), std::move(parser.get().body())};
+}
+
+
+}  // namespace
+
+Result<HttpAnswer> http_get(const ListenAddress& address, const std::string& path,
+                            std::chrono::milliseconds deadline) {
+  return ask(address, http::request<http::empty_body>(http::verb::get, path, 11), deadline);
+}
+
+Result<HttpAnswer> http_post(const ListenAddress& address, const std::string& path,
+                             std::string body, std::chrono::milliseconds deadline) {
+  http::request<http::string_body> request(http::verb::post, path, 11);
+  request.body() = std::move(body);
+  request.prepare_payload();
+  return ask(address, std::move(request), deadline);
 }
 
 }  // namespace weir::host

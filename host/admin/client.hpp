@@ -14,4 +14,8 @@ namespace weir::host {
 Result<HttpAnswer> http_get(const ListenAddress& address, const std::string& path,
                             std::chrono::milliseconds deadline = std::chrono::seconds(10));
 
+/// POSTs `body` to `path` of a host's control socket, the same way.
+Result<HttpAnswer> http_post(const ListenAddress& address, const std::string& path,
+                             std::string body, std::chrono::milliseconds deadline);
+
 }  // namespace weir::host

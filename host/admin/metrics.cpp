@@ -26,7 +26,18 @@ void add_host(Exposition& out, const Moment& moment) {
   for (const HostIdentity::Plugin& plugin : host.plugins) {
     out.gauge("weir_plugin_info", "A plugin that is loaded, always 1",
               {{"plugin", plugin.name}, {"version", plugin.version}, {"sha256", plugin.sha256}}, 1);
+    const Labels labels{{"plugin", plugin.name}};
+    out.gauge("weir_plugin_in_probation", "1 while a new build may still be taken back, else 0",
+              labels, plugin.in_probation ? 1 : 0);
+    out.counter("weir_plugin_reloads_total", "Builds that the tasks have gone over to", labels,
+                to_double(plugin.reloads));
+    out.counter("weir_plugin_refused_reloads_total", "Builds that were refused", labels,
+                to_double(plugin.refusals));
+    out.counter("weir_plugin_rollbacks_total", "Times that the build before came back", labels,
+                to_double(plugin.rollbacks));
   }
+  out.gauge("weir_plugin_pinned_builds", "Builds that stay mapped although nothing uses them", {},
+            to_double(host.pinned_plugins));
   for (std::size_t i = 0; i < moment.workers.size(); ++i) {
     const WorkerView& worker = moment.workers[i];
     if (worker.done) continue;

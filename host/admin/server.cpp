@@ -1,6 +1,8 @@
 #include "admin/server.hpp"
 
 #include <arpa/inet.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <thread>
@@ -23,6 +25,7 @@ using Stream = beast::basic_stream<Protocol>;
 using Acceptor = asio::basic_socket_acceptor<Protocol>;
 
 constexpr std::uint32_t header_bytes_max = 8 * 1024;
+constexpr std::uint64_t body_bytes_max = 64 * 1024;
 constexpr std::chrono::milliseconds rest_after_failure{100};
 
 /// Whether a `Host:` header is one that a name server cannot have led here.
@@ -35,12 +38,20 @@ bool is_own_host(std::string_view host) {
   return name == "localhost" || inet_pton(AF_INET, name.c_str(), &ignored) == 1;
 }
 
+/// Whether the process at the other end of a unix socket may change this one.
+bool is_own_user(int fd) {
+  ucred peer{};
+  socklen_t size = sizeof peer;
+  if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  return peer.uid == geteuid() || peer.uid == 0;
+}
+
 }  // namespace
 
 struct Server::Impl {
   Impl(Listener listener_in, Options options_in, Handler handler_in, Logger& logger_in)
       : listener(std::move(listener_in)),
-        options(options_in),
+        options(std::move(options_in)),
         handler(std::move(handler_in)),
         logger(logger_in),
         acceptor(context),
@@ -83,7 +94,7 @@ class Server::Impl::Session : public std::enable_shared_from_this<Session> {
   Session(Impl& server, Protocol::socket socket) : server_(server), stream_(std::move(socket)) {
     ++server_.connections;
     parser_.header_limit(header_bytes_max);
-    parser_.body_limit(std::uint64_t{0});
+    parser_.body_limit(server_.options.post ? body_bytes_max : std::uint64_t{0});
   }
   ~Session() {
     if (!server_.ending) server_.session_ended();
@@ -111,6 +122,10 @@ class Server::Impl::Session : public std::enable_shared_from_this<Session> {
     if (failed) {
       answer = {400, "text/plain; charset=utf-8",
                 "this is not a request: " + failed.message() + "\n"};
+    } else if (server_.options.post) {
+      answer = answer_post();
+      // It may have taken longer than the whole request was to take.
+      stream_.expires_after(server_.options.deadline);
     } else if (request.method() != http::verb::get && !head) {
       answer = {405, "text/plain; charset=utf-8", "only GET and HEAD are answered\n"};
     } else if (server_.options.check_host && !is_own_host(text(request[http::field::host]))) {
@@ -125,7 +140,9 @@ class Server::Impl::Session : public std::enable_shared_from_this<Session> {
     response_.keep_alive(false);
     response_.set(http::field::content_type, answer.content_type);
     response_.set(http::field::cache_control, "no-store");
-    if (answer.status == 405) response_.set(http::field::allow, "GET, HEAD");
+    if (answer.status == 405) {
+      response_.set(http::field::allow, server_.options.post ? "POST" : "GET, HEAD");
+    }
     response_.content_length(answer.body.size());
     if (!head) response_.body() = std::move(answer.body);
     http::async_write(stream_, serializer_,
@@ -133,6 +150,19 @@ class Server::Impl::Session : public std::enable_shared_from_this<Session> {
                         beast::error_code ignored;
                         self->stream_.socket().shutdown(Protocol::socket::shutdown_send, ignored);
                       });
+  }
+
+  HttpAnswer answer_post() {
+    constexpr const char* plain_text = "text/plain; charset=utf-8";
+    const auto& request = parser_.get();
+    if (!is_own_user(stream_.socket().native_handle())) {
+      return {403, plain_text, "only the host's own user and root are answered\n"};
+    }
+    if (request.method() != http::verb::post) {
+      return {405, plain_text, "only POST is answered\n"};
+    }
+    const std::string_view target = text(request.target());
+    return server_.options.post(target.substr(0, target.find('?')), request.body());
   }
 
   static std::string_view text(beast::string_view view) { return {view.data(), view.size()}; }
@@ -164,7 +194,7 @@ void Server::Impl::accept() {
 
 Result<std::unique_ptr<Server>> Server::start(Listener listener, Options options, Handler handler,
                                               Logger& logger) {
-  auto impl = std::make_unique<Impl>(std::move(listener), options, std::move(handler), logger);
+  auto impl = std::make_unique<Impl>(std::move(listener), std::move(options), std::move(handler), logger);
   const int family = impl->listener.address().kind == ListenAddress::Kind::unix_socket ? AF_UNIX
                      : impl->listener.address().ip.find(':') == std::string::npos      ? AF_INET
                                                                                        : AF_INET6;

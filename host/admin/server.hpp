@@ -31,6 +31,9 @@ class Server {
     /// Where only this machine can connect, a `Host:` that is a name must be localhost, so that no
     /// web page reads the answers under a name of its own.
     bool check_host = true;
+    /// Takes POST in the place of GET, with a body of at most 64 KiB, from processes of the host's
+    /// own user and root alone: for unix sockets. May take its time; other requests wait meanwhile.
+    std::function<HttpAnswer(std::string_view path, std::string_view body)> post;
   };
   /// `path` is the target without its query. Called by the server's thread only.
   using Handler = std::function<HttpAnswer(std::string_view path)>;

@@ -123,7 +123,14 @@ std::string status_json(const Moment& moment) {
   ordered_json plugins = ordered_json::array();
   for (const HostIdentity::Plugin& plugin : moment.identity.plugins) {
     plugins.push_back(
-        {{"plugin", plugin.name}, {"version", plugin.version}, {"sha256", plugin.sha256}});
+        {{"plugin", plugin.name},
+         {"version", plugin.version},
+         {"sha256", plugin.sha256},
+         {"in_probation", plugin.in_probation},
+         {"loaded", plugin.loaded.empty() ? ordered_json() : ordered_json(plugin.loaded)},
+         {"reloads", plugin.reloads},
+         {"refused_reloads", plugin.refusals},
+         {"rollbacks", plugin.rollbacks}});
   }
   ordered_json tasks = ordered_json::array();
   for (std::size_t i = 0; i < moment.tasks.size(); ++i) tasks.push_back(task_of(moment, i));
@@ -139,6 +146,7 @@ std::string status_json(const Moment& moment) {
                          {"not_ready_because", reasons},
                          {"log", log_of(moment)},
                          {"plugins", std::move(plugins)},
+                         {"pinned_plugins", moment.identity.pinned_plugins},
                          {"workers", workers_of(moment)},
                          {"tasks", std::move(tasks)}};
   // A reason may quote a record's bytes; what is not UTF-8 in it is replaced.

@@ -14,6 +14,7 @@ void AppView::set_running(const std::string& app, std::span<const std::shared_pt
     identity_.app = app;
     identity_.version = WEIR_VERSION;
     identity_.abi = fmt::format("{}.{}", WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
+    identity_.plugins.clear();
     for (const auto& plugin : plugins) {
       HostIdentity::Plugin& one = identity_.plugins.emplace_back();
       one.name = plugin->manifest().plugin;

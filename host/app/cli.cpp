@@ -15,6 +15,7 @@
 #include "app/command_parked.hpp"
 #include "app/command_plugin.hpp"
 #include "app/command_produce.hpp"
+#include "app/command_reload.hpp"
 #include "app/command_reset.hpp"
 #include "app/command_run.hpp"
 #include "app/command_state.hpp"
@@ -50,6 +51,7 @@ class CommandLine {
         "76 every task halted, 77 refused, 78 configuration.");
     add_run();
     add_status();
+    add_reload();
     add_crashes();
     add_validate();
     add_state();
@@ -203,6 +205,77 @@ class CommandLine {
     add_format(c, status_.format);
   }
 
+  static void add_host(CLI::App& command, ReloadOptions& options) {
+    command.add_option("-c,--config", options.config, "the app's YAML: finds the host")
+        ->type_name("FILE");
+    command.add_option("--state", options.directory, "instead: the host's state directory")
+        ->type_name("DIR");
+    add_format(command, options.format);
+  }
+
+  static void add_candidate(CLI::App& command, ReloadOptions& options) {
+    command.add_option("--from", options.from, "this file, in place of the one the YAML names")
+        ->type_name("FILE");
+    command.add_option("--sha256", options.sha256, "only if the file has this hash")
+        ->type_name("HEX");
+  }
+
+  void add_reload() {
+    CLI::App& c = add(
+        root_, "reload", "Replace a plugin of a running host by a new build, without a stop",
+        "The new build is checked first, also in a process of its own; what is refused leaves the\n"
+        "old one running. Then every task goes over to it between two commits: no record is lost,\n"
+        "none is handled twice. For a while the host watches it, and goes back by itself when it\n"
+        "rejects too much; until then a restart loads the build before.\n"
+        "\n"
+        "Examples:\n"
+        "  weir reload -c app.yaml                         every plugin whose file has changed\n"
+        "  weir reload unique_ips -c app.yaml --dry-run    what would come of it\n"
+        "  weir reload unique_ips -c app.yaml --from build/unique_ips.so\n"
+        "  weir reload unique_ips -c app.yaml --rollback   back to the build before\n"
+        "Exits with 0 when it runs, 1 when it was refused (stderr says at which step and why).\n"
+        "kill -HUP does the same as the first line; the host's log says what came of it.",
+        [this] { return command_reload(reload_, ReloadRequest::What::reload); });
+    c.add_option("PLUGIN", reload_.plugin, "the plugin; else all that have changed")->type_name("");
+    add_candidate(c, reload_);
+    c.add_flag("--dry-run", reload_.dry_run, "check it and change nothing");
+    c.add_flag("--rollback", reload_.rollback, "go back to the build before");
+    c.add_option("--timeout", reload_.timeout, "for the tasks to come to a commit; 10s when absent")
+        ->type_name("TIME");
+    add_host(c, reload_);
+  }
+
+  void add_loading(CLI::App& group) {
+    CLI::App& load = add(group, "load", "Check a new build and load it beside the one that runs",
+                         "Example:\n"
+                         "  weir plugin load unique_ips -c app.yaml --from build/unique_ips.so\n"
+                         "It runs from `weir plugin activate` on.",
+                         [this] { return command_reload(reload_, ReloadRequest::What::load); });
+    add_candidate(load, reload_);
+    CLI::App& activate =
+        add(group, "activate", "Let the tasks go over to what `weir plugin load` has loaded",
+            "Example:\n  weir plugin activate unique_ips -c app.yaml",
+            [this] { return command_reload(reload_, ReloadRequest::What::activate); });
+    activate
+        .add_option("--timeout", reload_.timeout,
+                    "for the tasks to come to a commit; 10s when absent")
+        ->type_name("TIME");
+    CLI::App& history =
+        add(group, "history", "Which builds an app has had, and which were refused, and why",
+            "Examples:\n"
+            "  weir plugin history -c app.yaml\n"
+            "  weir plugin history unique_ips --state ./state --format json",
+            [this] { return command_plugin_history(reload_); });
+    for (CLI::App* c : {&load, &activate, &history}) {
+      c->add_option("PLUGIN", reload_.plugin,
+                    c == &history ? "only of this plugin"
+                                  : "the plugin; may be absent where the "
+                                    "app has one")
+          ->type_name("");
+      add_host(*c, reload_);
+    }
+  }
+
   void add_validate() {
     CLI::App& c =
         add(root_, "validate", "Say everything that is wrong with an app's YAML, all at once",
@@ -260,10 +333,11 @@ class CommandLine {
   }
 
   void add_plugin() {
-    CLI::App& group = add(root_, "plugin", "Look into a plugin file, and try it",
+    CLI::App& group = add(root_, "plugin", "Look into a plugin file, try it, load it into a host",
                           "Examples:\n"
                           "  weir plugin inspect build/unique_ips.so\n"
-                          "  weir plugin check build/unique_ips.so",
+                          "  weir plugin check build/unique_ips.so\n"
+                          "  weir plugin history -c app.yaml",
                           {});
     CLI::App& inspect = add(group, "inspect", "What the file says of itself; runs none of its code",
                             "Example:\n  weir plugin inspect build/unique_ips.so",
@@ -280,6 +354,7 @@ class CommandLine {
       c->add_option("FILE", plugin_.file, "the plugin")->type_name("")->required();
       add_format(*c, plugin_.format);
     }
+    add_loading(group);
     check.add_option("--seed", plugin_.seed, "of the random input; a report prints its own")
         ->type_name("N");
     check
@@ -502,6 +577,7 @@ class CommandLine {
   ValidateOptions validate_;
   StateOptions state_;
   PluginOptions plugin_;
+  ReloadOptions reload_;
   ProduceOptions produce_;
   ConsumeOptions consume_;
   DeadLettersOptions deadletters_;

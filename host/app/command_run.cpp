@@ -10,6 +10,7 @@
 
 #include "admin/admin.hpp"
 #include "app/app.hpp"
+#include "app/control.hpp"
 #include "app/kill_at.hpp"
 #include "app/output.hpp"
 #include "app/progress.hpp"
@@ -188,10 +189,46 @@ void log_pending_timers(Logger& logger, App& app) {
               pending == 1 ? "its" : "their");
 }
 
+/// A restart goes on with the builds that were trusted; an operator's start takes those of the
+/// YAML.
+Result<std::vector<std::filesystem::path>> promoted_files(const Config& config, Logger& logger) {
+  WEIR_TRY(const Generations generations,
+           Generations::open(config.resolve_path(config.app().state().path())));
+  std::vector<std::filesystem::path> files;
+  for (const std::string& plugin : config.app().plugins()) {
+    const std::filesystem::path file = config.resolve_path(plugin);
+    const auto copy = generations.promoted_copy(file);
+    if (!copy) logger.warn("reload", "no copy of {} is kept; its file is loaded", file.string());
+    files.push_back(copy.value_or(file));
+  }
+  return files;
+}
+
+Result<std::unique_ptr<Control>> start_control(App& app, const config::v1::App& config,
+                                               const Place& place,
+                                               std::function<void(std::string_view)> after_step,
+                                               Logger& logger) {
+  const config::v1::Reload& limits = config.reload();
+  WEIR_TRY(Reloader* const reloader,
+           app.open_reloader(
+               {.state = {},
+                .restarted = place.restarts > 0,
+                .probation = {.time_ms = limits.probation(),
+                              .records = limits.records(),
+                              .rejects_percent_max = static_cast<double>(limits.rejects_percent())},
+                .probe = {},
+                .turn_tasks = {},
+                .after_step = std::move(after_step)}));
+  return Control::start(*reloader, app.state_path(), logger);
+}
+
 /// Until everything is done or a stop was asked for and finished. False: the deadline passed.
-bool wait_for_end(App& app, StopSignal& stop, Clock& clock, Logger& logger,
+bool wait_for_end(App& app, Control& control, StopSignal& stop, Clock& clock, Logger& logger,
                   ProgressDisplay& display, std::int64_t shutdown_deadline_ms) {
-  while (!app.is_done() && !stop.wait(tick)) display.update(app.progress());
+  while (!app.is_done() && !stop.wait(tick)) {
+    display.update(app.progress());
+    if (stop.take_hangup()) control.reload_changed();
+  }
   display.clear();
   if (!app.is_done()) {
     logger.info("app",
@@ -244,11 +281,16 @@ ExitCode work(const RunOptions& options, const Place& place) {
     logger.warn("config", "{}", config->render({warning}));
   }
   Watch watch;
-  const auto open = [&] {
+  const auto open = [&]() -> Result<std::unique_ptr<App>> {
     const StopWhileStarting stopping(stop, place, logger);
+    std::vector<std::filesystem::path> files;
+    if (place.restarts > 0) {
+      WEIR_TRY(files, promoted_files(*config, logger));
+    }
     return App::open(
         *config,
-        {.named_pid = place.pid,
+        {.plugin_files = std::move(files),
+         .named_pid = place.pid,
          .until_end = options.until_end,
          .open_journal = journal_opener(config->app().watchdog(), place, watch, logger),
          .start_admin = admin_starter(config->app(), place, clock, logger),
@@ -260,15 +302,20 @@ ExitCode work(const RunOptions& options, const Place& place) {
   logger.info("app", "app {}: {}, State in {}", config->app().app(),
               counted((*app)->tasks().size(), "task"), (*app)->state_path().string());
 
+  auto control =
+      start_control(**app, config->app(), place, at_steps(options.kill_at, place), logger);
+  if (!control) return fail(control.error());
   ProgressDisplay display(clock, options.until_end, !options.no_progress);
   (*app)->start();
   place.set_stage(WorkerPage::Stage::running);
-  if (!wait_for_end(**app, stop, clock, logger, display, config->app().shutdown_deadline())) {
+  if (!wait_for_end(**app, **control, stop, clock, logger, display,
+                    config->app().shutdown_deadline())) {
     logger.error("app", "the deadline of {} ms has passed; what is not committed comes again",
                  config->app().shutdown_deadline());
     place.set_stage(WorkerPage::Stage::ended);
     std::_Exit(static_cast<int>(ExitCode::temporary));
   }
+  control->reset();  // nobody waits for what it was asked for
   (*app)->join();
   place.set_stage(WorkerPage::Stage::finishing);
 

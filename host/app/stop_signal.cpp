@@ -13,6 +13,7 @@ sigset_t stop_signals() {
   sigemptyset(&signals);
   sigaddset(&signals, SIGTERM);
   sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
   return signals;
 }
 }  // namespace
@@ -26,12 +27,16 @@ bool StopSignal::wait(std::chrono::milliseconds timeout) {
   if (received_) return true;
   const sigset_t signals = stop_signals();
   const timespec limit{timeout.count() / 1000, (timeout.count() % 1000) * 1'000'000};
-  if (sigtimedwait(&signals, nullptr, &limit) <= 0) return false;
+  const int signal = sigtimedwait(&signals, nullptr, &limit);
+  if (signal == SIGHUP) hangup_ = true;
+  if (signal <= 0 || signal == SIGHUP) return false;
   received_ = true;
   // From here on the default action, which ends the process, is the second signal's meaning.
   std::signal(SIGTERM, SIG_DFL);
   std::signal(SIGINT, SIG_DFL);
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  sigset_t stop = signals;
+  sigdelset(&stop, SIGHUP);  // what it asks for is over
+  pthread_sigmask(SIG_UNBLOCK, &stop, nullptr);
   return true;
 }
 

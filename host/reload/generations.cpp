@@ -45,13 +45,15 @@ Result<Generations> Generations::open(const std::filesystem::path& state) {
   return self;
 }
 
-std::optional<std::filesystem::path> Generations::promoted_copy(const std::string& plugin) const {
-  const auto found = stored_.promoted().find(plugin);
-  if (found == stored_.promoted().end()) return std::nullopt;
-  const std::filesystem::path copy = builds() / (found->second.sha256() + ".so");
-  std::error_code ignored;
-  if (!std::filesystem::exists(copy, ignored)) return std::nullopt;
-  return copy;
+std::optional<std::filesystem::path> Generations::promoted_copy(
+    const std::filesystem::path& yaml_file) const {
+  for (const auto& [plugin, generation] : stored_.promoted()) {
+    if (generation.yaml_file() != yaml_file.string()) continue;
+    const std::filesystem::path copy = builds() / (generation.sha256() + ".so");
+    std::error_code ignored;
+    if (std::filesystem::exists(copy, ignored)) return copy;
+  }
+  return std::nullopt;
 }
 
 std::optional<v1::Generation> Generations::before_promoted(const std::string& plugin) const {

@@ -25,7 +25,8 @@ class Generations {
   std::filesystem::path builds() const { return directory_ / "builds"; }
 
   /// The copy of what was promoted last. Absent: nothing was, or its copy is not here any more.
-  std::optional<std::filesystem::path> promoted_copy(const std::string& plugin) const;
+  /// `yaml_file`: the file that the YAML names for the plugin.
+  std::optional<std::filesystem::path> promoted_copy(const std::filesystem::path& yaml_file) const;
   /// What was promoted or started before what is promoted now, if its copy is still here.
   std::optional<v1::Generation> before_promoted(const std::string& plugin) const;
 

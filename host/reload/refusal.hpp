@@ -77,6 +77,8 @@ struct Refusal {
   ReloadStep step = ReloadStep::request;
   ReloadCode code = ReloadCode::unknown_plugin;
   std::string text;
+  std::string plugin;   ///< empty: it is not about one
+  std::string running;  ///< the version that runs on
 };
 
 }  // namespace weir::host

@@ -11,6 +11,8 @@ namespace weir::host {
 
 namespace {
 
+constexpr std::int64_t go_back_again_ms = 10'000;
+
 std::string named(const v1::Generation& generation) {
   return fmt::format("{} {} (sha256 {:.12})", generation.plugin(), generation.version(),
                      generation.sha256());
@@ -29,6 +31,12 @@ ReloadCode code_of(const ReloadApp::Misfit& misfit) {
 
 }  // namespace
 
+std::string_view word_of(ReloadOutcome outcome) {
+  constexpr std::string_view words[] = {"reloaded", "unchanged", "checked", "loaded",
+                                        "rolled_back"};
+  return words[static_cast<std::size_t>(outcome)];
+}
+
 Result<std::unique_ptr<Reloader>> Reloader::open(ReloadApp& app, Clock& clock, Logger& logger,
                                                  Options options) {
   WEIR_TRY(Generations generations, Generations::open(options.state));
@@ -37,7 +45,7 @@ Result<std::unique_ptr<Reloader>> Reloader::open(ReloadApp& app, Clock& clock, L
   for (const Slot& slot : self->slots_) {
     // So that a rollback finds the bytes, wherever the file has gone by then.
     WEIR_CHECK(self->generations_.keep(slot.generation.sha256(), slot.running->copy_path()));
-    WEIR_CHECK(self->generations_.started(clock.wall_ms(), slot.generation));
+    WEIR_CHECK(self->note_start(slot));
   }
   self->show();
   return self;
@@ -56,10 +64,23 @@ Reloader::Reloader(ReloadApp& app, Clock& clock, Logger& logger, Options options
     slot.name = slot.running->manifest().plugin;
     slot.file = app_.file_of(i);
     slot.generation = generation_of(slot.running->file(), slot.file);
+    slot.generation.set_yaml_file(slot.file.string());
   }
 }
 
 Reloader::~Reloader() = default;
+
+Result<void> Reloader::note_start(const Slot& slot) {
+  const std::int64_t now_ms = clock_.wall_ms();
+  if (!options_.restarted) return generations_.started(now_ms, slot.generation);
+  const auto left = generations_.stored().in_probation().find(slot.name);
+  if (left == generations_.stored().in_probation().end()) return {};
+  const v1::Generation from = left->second;
+  const std::string why = "the worker process ended while it was in its probation";
+  logger_.warn("reload", "{} runs again in the place of {}: {}", named(slot.generation),
+               named(from), why);
+  return generations_.rolled_back(now_ms, slot.generation, from, ReloadCode::worker_ended, why);
+}
 
 Reloader::Slot* Reloader::find(const std::string& plugin) {
   if (plugin.empty()) return slots_.size() == 1 ? &slots_.front() : nullptr;
@@ -84,10 +105,11 @@ ReloadAnswer Reloader::run(const ReloadRequest& request) {
   } else if (request.what != ReloadRequest::What::activate) {
     answer = reload(*slot, request);
   } else if (!slot->loaded) {
-    answer = refusal_of(ReloadStep::request, ReloadCode::nothing_loaded,
-                        fmt::format("no build of plugin {} waits for being activated; `weir plugin "
-                                    "load` loads one",
-                                    slot->name));
+    answer = refuse(*slot, nullptr,
+                    refusal_of(ReloadStep::request, ReloadCode::nothing_loaded,
+                               fmt::format("no build of plugin {} waits for being activated; `weir "
+                                           "plugin load` loads one",
+                                           slot->name)));
   } else {
     Candidate candidate = *std::exchange(slot->loaded, std::nullopt);
     answer = activate(*slot, std::move(candidate), request, {});
@@ -112,7 +134,8 @@ ReloadAnswer Reloader::reload(Slot& slot, const ReloadRequest& request) {
   auto staged = stage_plugin(file, request.sha256, generations_.builds());
   if (const auto* refusal = std::get_if<Refusal>(&staged)) return refuse(slot, nullptr, *refusal);
   const Staged& candidate = std::get<Staged>(staged);
-  const v1::Generation generation = generation_of(candidate.file, file);
+  v1::Generation generation = generation_of(candidate.file, file);
+  generation.set_yaml_file(slot.file.string());
   step("stage");
 
   ReloadReport report;
@@ -120,13 +143,16 @@ ReloadAnswer Reloader::reload(Slot& slot, const ReloadRequest& request) {
   report.before = slot.generation;
   report.after = generation;
   if (generation.sha256() == slot.generation.sha256()) {
-    report.unchanged = true;
+    report.outcome = ReloadOutcome::unchanged;
     return report;
   }
   if (auto refusal = check(slot, candidate, report)) {
     return refuse(slot, &generation, *std::move(refusal));
   }
-  if (request.what == ReloadRequest::What::dry_run) return report;
+  if (request.what == ReloadRequest::What::dry_run) {
+    report.outcome = ReloadOutcome::checked;
+    return report;
+  }
   auto loaded = load(candidate, generation);
   if (auto* refusal = std::get_if<Refusal>(&loaded)) {
     return refuse(slot, &generation, std::move(*refusal));
@@ -135,6 +161,7 @@ ReloadAnswer Reloader::reload(Slot& slot, const ReloadRequest& request) {
   if (request.what == ReloadRequest::What::load) {
     if (slot.loaded) retire(std::move(slot.loaded->plugin));
     slot.loaded = std::get<Candidate>(std::move(loaded));
+    report.outcome = ReloadOutcome::loaded;
     return report;
   }
   return activate(slot, std::get<Candidate>(std::move(loaded)), request, std::move(report));
@@ -285,6 +312,8 @@ ReloadAnswer Reloader::roll_back(Slot& slot, const ReloadRequest& request) {
   again.sha256 = generation->sha256();
   ReloadAnswer answer = reload(slot, again);
   if (std::holds_alternative<Refusal>(answer)) return answer;
+  std::get<ReloadReport>(answer).outcome = ReloadOutcome::rolled_back;
+  std::get<ReloadReport>(answer).probation_ms = 0;
   ++slot.rollbacks;
   if (slot.before != nullptr) promote(slot);  // it has been trusted before
   return answer;
@@ -294,13 +323,12 @@ ReloadAnswer Reloader::go_back(Slot& slot, ReloadCode code, const std::string& w
                                std::chrono::milliseconds timeout) {
   ReloadReport report;
   report.plugin = slot.name;
+  report.outcome = ReloadOutcome::rolled_back;
   report.before = slot.generation;
   report.after = slot.generation_before;
   SwapTasks swap(app_, swaps_, logger_, {timeout, &stopping_, options_.turn_tasks});
   if (auto refusal = swap.run(*slot.running, slot.before)) {
-    logger_.error("reload", "{} stays, although it should go ({}): {}", named(slot.generation), why,
-                  refusal->text);
-    return *std::move(refusal);
+    return refuse(slot, nullptr, *std::move(refusal));
   }
   app_.activated(slot.before);
   note(generations_.rolled_back(clock_.wall_ms(), slot.generation_before, slot.generation, code,
@@ -319,6 +347,8 @@ ReloadAnswer Reloader::go_back(Slot& slot, ReloadCode code, const std::string& w
 
 ReloadAnswer Reloader::refuse(Slot& slot, const v1::Generation* generation, Refusal refusal) {
   ++slot.refusals;
+  refusal.plugin = slot.name;
+  refusal.running = slot.generation.version();
   logger_.warn("reload", "{} runs on: {}: {}: {}", named(slot.generation), name_of(refusal.step),
                name_of(refusal.code), refusal.text);
   if (generation != nullptr) {
@@ -335,6 +365,8 @@ bool Reloader::turn() {
     busy = true;
     const ProbationFigures now = app_.figures(slot.name);
     if (const auto failure = slot.probation->failure(now)) {
+      if (clock_.steady_ms() < slot.go_back_ms) continue;
+      slot.go_back_ms = clock_.steady_ms() + go_back_again_ms;  // should it be refused
       go_back(slot, failure->first, failure->second, std::chrono::milliseconds(10'000));
       show();
     } else if (slot.probation->is_over(now, clock_.steady_ms())) {

@@ -38,11 +38,20 @@ struct ReloadRequest {
 };
 
 /// What has happened.
+enum class ReloadOutcome {
+  reloaded,
+  unchanged,  ///< the file is the build that runs; nothing was done
+  checked,    ///< a dry run has found nothing against it
+  loaded,     ///< it waits for activate
+  rolled_back,
+};
+std::string_view word_of(ReloadOutcome outcome);
+
 struct ReloadReport {
   std::string plugin;
+  ReloadOutcome outcome = ReloadOutcome::reloaded;
   v1::Generation before;
   v1::Generation after;
-  bool unchanged = false;                  ///< the file is the build that runs; nothing was done
   std::vector<std::string> state_changes;  ///< between the State types of the two, a line each
   std::vector<std::string> checked;        ///< what was looked at, a line each
   std::size_t tasks = 0;
@@ -58,6 +67,7 @@ class Reloader {
  public:
   struct Options {
     std::filesystem::path state;
+    bool restarted = false;  ///< no operator has started the host: its last worker process died
     ProbationLimits probation;
     /// Tries the candidate in another process; empty: it is not tried.
     std::function<std::variant<std::vector<std::string>, Refusal>(const Staged& candidate,
@@ -105,6 +115,7 @@ class Reloader {
     std::shared_ptr<Plugin> before;  // in probation: what it goes back to
     v1::Generation generation_before;
     std::optional<Probation> probation;
+    std::int64_t go_back_ms = 0;  // not before, on the steady clock
     std::optional<Candidate> loaded;
     std::uint64_t reloads = 0;
     std::uint64_t refusals = 0;
@@ -112,6 +123,7 @@ class Reloader {
   };
 
   Reloader(ReloadApp& app, Clock& clock, Logger& logger, Options options, Generations generations);
+  Result<void> note_start(const Slot& slot);
   Slot* find(const std::string& plugin);
   ReloadAnswer reload(Slot& slot, const ReloadRequest& request);
   std::optional<Refusal> check(Slot& slot, const Staged& staged, ReloadReport& report);

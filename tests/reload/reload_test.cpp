@@ -349,12 +349,12 @@ TEST_CASE(
 
 TEST_CASE("reload: a build is not reloaded by itself") {
   Meter meter;
-  CHECK(report_of(meter.reload({})).unchanged);
+  CHECK(report_of(meter.reload({})).outcome == ReloadOutcome::unchanged);
   meter.install(2);
   const ReloadAnswer answer = meter.reload({});
-  CHECK_FALSE(report_of(answer).unchanged);
+  CHECK(report_of(answer).outcome == ReloadOutcome::reloaded);
   CHECK(report_of(answer).after.version() == "2.0");
-  CHECK(report_of(meter.reload({})).unchanged);
+  CHECK(report_of(meter.reload({})).outcome == ReloadOutcome::unchanged);
 }
 
 TEST_CASE("reload: a build that spends its budget in its probation goes by itself") {

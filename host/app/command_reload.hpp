@@ -1,0 +1,31 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "app/exit_code.hpp"
+#include "app/output.hpp"
+#include "reload/reloader.hpp"
+
+namespace weir::host {
+
+struct ReloadOptions {
+  std::filesystem::path config;
+  std::filesystem::path directory;  ///< of the State, in place of what the YAML says
+  std::string plugin;
+  std::filesystem::path from;
+  std::string sha256;
+  bool dry_run = false;
+  bool rollback = false;
+  std::string timeout = "10s";
+  OutputFormat format = OutputFormat::text;
+};
+
+/// `weir reload`, `weir plugin load` and `weir plugin activate`: asks the running host, and waits
+/// for what comes of it.
+ExitCode command_reload(const ReloadOptions& options, ReloadRequest::What what);
+
+/// `weir plugin history`: from the state directory, with a host or without.
+ExitCode command_plugin_history(const ReloadOptions& options);
+
+}  // namespace weir::host

@@ -1,0 +1,244 @@
+// The process in which a candidate may do its worst.
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <map>
+#include <memory>
+
+#include "base/bytes.hpp"
+#include "base/counted.hpp"
+#include "commit/state_reader.hpp"
+#include "reload/probe.hpp"
+#include "reload/probe_file.hpp"
+#include "resolve/check_child.hpp"
+#include "resolve/instance.hpp"
+#include "resolve/plugin_copy.hpp"
+
+namespace weir::host {
+
+namespace {
+
+/// Says on the answer's descriptor what happens.
+class Answer {
+ public:
+  explicit Answer(std::string nonce) : nonce_(std::move(nonce)) {}
+  void doing(std::string_view what) const { say("doing", what); }
+  void done(std::string_view what) const { say("done", what); }
+  void finished() const { say("finished", ""); }
+  bool fail(ReloadCode code, std::string_view why) const {
+    say("fail", fmt::format("{} {}", name_of(code), why));
+    return false;
+  }
+
+ private:
+  void say(std::string_view word, std::string_view text) const {
+    const std::string line = fmt::format("{} {} {}\n", nonce_, word, escape_line(text));
+    // A parent that is gone has nothing to be told.
+    if (write(check_answer_descriptor, line.data(), line.size()) < 0) _exit(1);
+  }
+  std::string nonce_;
+};
+
+void limit_resources(std::chrono::milliseconds time_max) {
+  const auto seconds = static_cast<rlim_t>(time_max.count() / 1000 + 1);
+  const rlimit cpu{seconds, seconds + 1};
+  setrlimit(RLIMIT_CPU, &cpu);
+  const rlimit none{0, 0};
+  setrlimit(RLIMIT_CORE, &none);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+  const rlimit data{rlim_t{2} << 30, rlim_t{2} << 30};
+  setrlimit(RLIMIT_DATA, &data);
+#endif
+}
+
+/// One resolver of both builds.
+struct Pair {
+  std::string name;
+  std::unique_ptr<ResolverInstance> running;
+  std::unique_ptr<ResolverInstance> candidate;
+};
+
+class Probe {
+ public:
+  Probe(const ProbeRequest& request, const Answer& answer) : request_(request), answer_(answer) {}
+
+  bool run() {
+    if (!load() || !create() || !states() || !records()) return false;
+    const std::filesystem::path copy = candidate_->copy_path();
+    answer_.doing("unloading it");
+    pairs_.clear();
+    candidate_.reset();
+    if (is_mapped(copy)) {
+      return answer_.fail(ReloadCode::stays_mapped,
+                          "it stays mapped after it was unloaded: every reload would cost its "
+                          "memory; most likely a thread_local with a destructor");
+    }
+    return true;
+  }
+
+ private:
+  bool load() {
+    answer_.doing("loading the build that runs");
+    auto running = Plugin::load(request_.running, request_.copies);
+    if (!running) return answer_.fail(ReloadCode::does_not_load, running.error().message);
+    running_ = *std::move(running);
+    answer_.doing("loading it beside the build that runs");
+    auto candidate = Plugin::load(request_.candidate, request_.copies);
+    if (!candidate) return answer_.fail(ReloadCode::does_not_load, candidate.error().message);
+    candidate_ = *std::move(candidate);
+    return true;
+  }
+
+  bool create() {
+    answer_.doing("handing it the settings of the app");
+    for (const ProbeRequest::Resolver& one : request_.resolvers) {
+      auto running = ResolverInstance::create(running_, one.resolver, one.settings_running);
+      auto candidate = ResolverInstance::create(candidate_, one.resolver, one.settings);
+      if (!candidate) return answer_.fail(ReloadCode::settings_refused, candidate.error().message);
+      if (!running) return answer_.fail(ReloadCode::settings_refused, running.error().message);
+      pairs_.push_back({one.name, *std::move(running), *std::move(candidate)});
+    }
+    answer_.done("loaded beside the build that runs, in another process, with the app's settings");
+    return true;
+  }
+
+  bool states() {
+    answer_.doing("reading the app's States");
+    auto reader = StateReader::open(request_.state);
+    if (!reader) {  // nothing was committed yet
+      answer_.done("no State is stored yet");
+      return true;
+    }
+    std::size_t count = 0;
+    for (const Pair& pair : pairs_) {
+      if (pair.candidate->stateless()) continue;
+      bool good = true;
+      std::size_t of_resolver = 0;
+      auto listed = (*reader)->list(pair.name, "", [&](const StateReader::Entry& entry) {
+        good = one_state(pair, entry);
+        return good && ++of_resolver < request_.states_max;
+      });
+      if (!good) return false;
+      if (!listed && listed.error().code != Errc::not_found) {
+        return answer_.fail(ReloadCode::state_unreadable, listed.error().message);
+      }
+      count += of_resolver;
+    }
+    answer_.done(fmt::format("{} of the app read, written, and read back by the build that runs",
+                             counted(count, "State")));
+    return true;
+  }
+
+  /// The candidate takes the State over unchanged, and the build that runs could take it back.
+  bool one_state(const Pair& pair, const StateReader::Entry& entry) {
+    const std::string_view stored = entry.bytes;
+    const auto taken = resaved(*pair.candidate, entry.key, stored, entry.state_version);
+    if (!taken) return answer_.fail(ReloadCode::state_unreadable, taken.error().message);
+    const auto back = resaved(*pair.running, entry.key, *taken, entry.state_version);
+    if (!back) {
+      return answer_.fail(ReloadCode::state_unreadable,
+                          "what it writes cannot be read after a rollback: " + back.error().message);
+    }
+    // A later version may change what it reads.
+    if (pair.candidate->manifest().state_version != entry.state_version) return true;
+    const auto before = resaved(*pair.running, entry.key, stored, entry.state_version);
+    if (!before || *before == *back) return true;
+    return answer_.fail(ReloadCode::state_lost,
+                        fmt::format("resolver {}: the State of key \"{}\" is another one after "
+                                    "this build has read and written it",
+                                    pair.name, printable(entry.key)));
+  }
+
+  Result<std::string> resaved(ResolverInstance& instance, std::string_view key,
+                              std::string_view bytes, std::uint32_t version) {
+    arena_.reset();
+    WEIR_TRY(weir_state * state, instance.load(key, &bytes, version));
+    auto saved = instance.save(state, key, arena_);
+    instance.free(state);
+    if (!saved) return std::move(saved).error();
+    return std::string(*saved);
+  }
+
+  bool records() {
+    answer_.doing("handing it records of the log");
+    std::size_t taken = 0;
+    std::size_t refused = 0;
+    for (const ProbeRequest::Record& record : request_.records) {
+      if (!one_record(*pairs_[record.resolver].candidate, record, taken, refused)) return false;
+    }
+    if (!request_.records.empty()) {
+      answer_.done(fmt::format("{} of the log, with a new State each: {} taken, {} refused",
+                               counted(request_.records.size(), "record"), taken, refused));
+    }
+    return true;
+  }
+
+  bool one_record(ResolverInstance& instance, const ProbeRequest::Record& from, std::size_t& taken,
+                  std::size_t& refused) {
+    weir_record record{};
+    record.key = from.has_key ? to_abi(std::string_view(from.key)) : absent_bytes;
+    record.value = from.has_value ? to_abi(std::string_view(from.value)) : absent_bytes;
+    record.topic = to_abi(std::string_view(from.topic));
+    record.offset = from.offset;
+    record.timestamp_ms = from.timestamp_ms;
+    record.partition = from.partition;
+    arena_.reset();
+    PreparedRun run;
+    if (auto prepared = instance.prepare({&record, 1}, arena_, run); !prepared) {
+      return answer_.fail(ReloadCode::record_fails, prepared.error().message);
+    }
+    const weir_prepared& prepared = run.records().front();
+    const bool extracted = (prepared.flags & WEIR_PREPARED_KEY) != 0;
+    const std::string key(from_abi(extracted ? prepared.key : record.key));
+    if (prepared.verdict != WEIR_OK || (!instance.stateless() && key.empty())) {
+      ++refused;
+      return true;
+    }
+    weir_state* state = nullptr;
+    if (!instance.stateless()) {
+      auto loaded = instance.load(key, nullptr, instance.manifest().state_version);
+      if (!loaded) return answer_.fail(ReloadCode::record_fails, loaded.error().message);
+      state = *loaded;
+    }
+    const weir_status status =
+        instance.resolve(prepared.message, state, record, key,
+                         {from.timestamp_ms, from.timestamp_ms}, /*suppress=*/false);
+    const std::string reason = instance.call().reason;
+    if (state != nullptr) {
+      arena_.reset();
+      const auto saved = instance.save(state, key, arena_);
+      instance.free(state);
+      if (!saved && status == WEIR_OK) {
+        return answer_.fail(ReloadCode::record_fails, saved.error().message);
+      }
+    }
+    if (status == WEIR_FATAL) {
+      return answer_.fail(ReloadCode::record_fails,
+                          fmt::format("it stops at the record at offset {} of {} partition {}: {}",
+                                      from.offset, from.topic, from.partition, reason));
+    }
+    ++(status == WEIR_OK || status == WEIR_SKIP ? taken : refused);
+    return true;
+  }
+
+  const ProbeRequest& request_;
+  const Answer& answer_;
+  std::shared_ptr<Plugin> running_;
+  std::shared_ptr<Plugin> candidate_;
+  std::vector<Pair> pairs_;
+  Arena arena_;
+};
+
+}  // namespace
+
+int run_probe_child(std::span<const std::string> arguments) {
+  if (arguments.size() != 2) return 64;
+  const auto request = read_probe_file(arguments[0]);
+  if (!request) return 64;
+  limit_resources(request->time_max);
+  const Answer answer(arguments[1]);
+  if (Probe(*request, answer).run()) answer.finished();
+  return 0;
+}
+
+}  // namespace weir::host
