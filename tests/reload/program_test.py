@@ -81,7 +81,16 @@ class Running:
         done = self.call("reload", *words, "-c", "app.yaml", expect=None)
         if done.returncode != expect:
             raise AssertionError(f"reload {words}: exit {done.returncode}\n{done.stdout}{done.stderr}")
+        self.meet_records()
         return done.stdout, done.stderr
+
+    def meet_records(self):
+        """Until every task has handled some more."""
+        def records():
+            text = self.call("status", "app.yaml", "--format", "json", expect=None).stdout
+            return [task["records"] for task in json.loads(text)["tasks"]]
+        before = records()
+        wait_for(lambda: all(now > then for now, then in zip(records(), before)), "records")
 
     def plugin(self):
         text = self.call("status", "app.yaml", "--format", "json", expect=None).stdout
@@ -178,6 +187,7 @@ class ReloadTest(unittest.TestCase):
         self.assertIn("is loaded and waits", out)
         self.assertEqual((running.version(), running.plugin()["loaded"]), ("4.0", "5.0"))
         running.call("plugin", "activate", "-c", "app.yaml")
+        running.meet_records()
         self.assertEqual(running.version(), "5.0")
         self.assertIn("plugin meter: 4.0", running.reload("--rollback")[0])
         for number in (6, 7, 8, 6, 7, 8):
