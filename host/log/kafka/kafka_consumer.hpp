@@ -24,7 +24,7 @@ struct KafkaLane {
   KafkaQueue queue;
   /// Where its reader is; a new assignment goes on there.
   std::atomic<std::int64_t> position{0};
-  /// The queue has run low and is not at the end.
+  /// The queue was long, has run low, and is not at the end.
   std::atomic<bool> is_hungry{false};
   std::atomic<bool> is_started{false};
   bool has_reader = false;  // guarded by the consumer's mutex

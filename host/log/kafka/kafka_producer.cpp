@@ -193,14 +193,14 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
   if (!publications.front().marks.empty()) WEIR_CHECK(find_coordinator());
   auto done = begin();
   if (!done) return give_up(std::move(done).error());
+  // The marks go first. While the transaction before is still being ended, they are tried again
+  // after retry.backoff.ms, partitions of records only after 20 ms; and a record that fails while
+  // marks are sent would take their answer away.
+  if (!publications.front().marks.empty()) done = send_marks(publications);
   for (const Publication& publication : publications) {
     if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
   }
-  if (done && !publications.front().marks.empty()) {
-    // A record that fails while the marks are sent would take their answer away.
-    done = await_delivery(transaction_timeout);
-    if (done) done = send_marks(publications);
-  }
+  if (done) done = await_delivery(transaction_timeout);
   if (done) {
     done = until_done(
         "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); });

@@ -75,6 +75,7 @@ void KafkaReader::forget() {
   next_ = 0;
   error_.reset();
   is_at_end_ = false;
+  was_long_ = false;
   window_end_ = position_;
 }
 
@@ -202,15 +203,17 @@ Error KafkaReader::out_of_range() const {
 }
 
 void KafkaReader::look_at_queue() {
-  if (!window_.empty()) {
-    std::size_t bytes = 0;
-    for (const KafkaMessage& message : window_) bytes += size_of(*message);
-    message_bytes_ = bytes / window_.size() + 1;
-  }
+  std::size_t bytes = 0;
+  for (const KafkaMessage& message : window_) bytes += size_of(*message);
+  if (!window_.empty()) message_bytes_ = bytes / window_.size() + 1;
   const std::size_t length = rd_kafka_queue_length(lane_->queue.get());
-  const bool is_low = length < consumer_->queued_messages_low() &&
-                      length * message_bytes_ < consumer_->queued_bytes_low();
-  if (is_low && !is_at_end_) {
+  const std::size_t messages_low = consumer_->queued_messages_low();
+  const std::size_t bytes_low = consumer_->queued_bytes_low();
+  // Only a queue that was full is not filled by itself; half of what is low is far from full.
+  was_long_ = !is_at_end_ && (was_long_ || length + window_.size() >= messages_low / 2 ||
+                              length * message_bytes_ + bytes >= bytes_low / 2);
+  const bool is_low = length < messages_low && length * message_bytes_ < bytes_low;
+  if (is_low && was_long_) {
     consumer_->lane_is_hungry(*lane_);
   } else if (lane_->is_hungry.load(std::memory_order_relaxed)) {
     lane_->is_hungry.store(false, std::memory_order_relaxed);

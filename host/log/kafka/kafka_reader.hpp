@@ -55,6 +55,7 @@ class KafkaReader final : public Reader {
   std::size_t next_ = 0;              ///< in window_: not yet handed out
   std::int64_t window_end_ = 0;       ///< the position behind window_, and behind gaps after it
   bool is_at_end_ = false;
+  bool was_long_ = false;          ///< the queue, since the end was last seen
   std::size_t message_bytes_ = 0;  ///< of the messages taken last, on average
   std::optional<Error> error_;     ///< behind window_
 
