@@ -314,6 +314,9 @@ class Task {
     return open_arena_.bytes() + outbox_.bytes() + parking_->open_bytes();
   }
   bool commit_due(std::int64_t now_ms);
+  /// The next of the task's turns behind open_since_ms_. Every task has one an interval, and they
+  /// are spread over it: a commit finds disk and log free, and does not wait for its neighbours'.
+  std::int64_t interval_end_ms() const;
   Result<void> commit(UndoStep undo = UndoStep::none);
   /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().
   void publish(std::vector<std::string_view> chunks);

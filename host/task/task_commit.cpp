@@ -18,12 +18,20 @@ bool Task::commit_due(std::int64_t now_ms) {
   if (open_records_ == 0) return false;  // only a gap was passed; the next commit tells it
   // A commit would have to wait for the one on its way out: go on with records meanwhile.
   if (publishing_ && !ports_.publisher.is_done(*publishing_)) return false;
-  return now_ms - open_since_ms_ >= options_.commit_interval_ms;
+  return now_ms >= interval_end_ms();
+}
+
+std::int64_t Task::interval_end_ms() const {
+  const std::int64_t interval_ms = options_.commit_interval_ms;
+  const TaskSource& source = options_.source;
+  const std::int64_t phase_ms = interval_ms * source.input.partition / source.partition_count;
+  const std::int64_t latest_ms = open_since_ms_ + interval_ms;
+  return latest_ms - (latest_ms - phase_ms) % interval_ms;
 }
 
 std::int64_t Task::next_deadline_ms() const {
   std::int64_t deadline = std::numeric_limits<std::int64_t>::max();
-  if (open_records_ > 0) deadline = open_since_ms_ + options_.commit_interval_ms;
+  if (open_records_ > 0) deadline = interval_end_ms();
   deadline = std::min(deadline, parking_->next_due_ms());
   // With the records' own clock only a record can make a timer due.
   if (next_timer_ms_ != LiveTimers::never_ms && !options_.source.arrival_is_record_time) {
