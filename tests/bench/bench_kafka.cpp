@@ -139,15 +139,24 @@ int latencies(const Options& options) {
   int number = static_cast<int>(getpid()) % 100'000 * 1000;
   fmt::print("{} records/s over {} partitions; ms from append to a visible feature\n\n",
              options.latency_rate, options.setting.partition_count);
-  fmt::print("{:<44} | {:>6} {:>6} {:>6}\n", "case", "p50", "p99", "most");
+  fmt::print("{:<8} {:<8} | {:>6} {:>6} {:>6}\n", "commit", "", "p50", "p99", "most");
+  constexpr std::pair<const char*, StartLine> sides[] = {{"host", start_host},
+                                                         {"by hand", start_by_hand}};
   for (const std::int64_t commit_ms : {20, 100, 1000}) {
-    KafkaCase one;
-    one.line = {Case::Work::count, Format::Kind::protobuf, true, commit_ms};
-    const int mine = number++;
-    const KafkaLatency took = in_child(
-        [&] { return run_kafka_latency(options.setting, one, options.latency_rate, mine); });
-    fmt::print("{:<44} | {:>6} {:>6} {:>6}\n", one.name(), took.p50, took.p99, took.most);
-    std::fflush(stdout);
+    for (std::size_t i = 0; i < options.repetitions; ++i) {
+      for (const auto& [name, start] : sides) {
+        if (!options.only.empty() && options.only != name) continue;
+        KafkaCase one;
+        one.line = {Case::Work::count, Format::Kind::protobuf, true, commit_ms};
+        const int mine = number++;
+        const KafkaLatency took = in_child([&, start = start] {
+          return run_kafka_latency(options.setting, one, start, options.latency_rate, mine);
+        });
+        fmt::print("{:>5} ms {:<8} | {:>6} {:>6} {:>6}\n", commit_ms, name, took.p50, took.p99,
+                   took.most);
+        std::fflush(stdout);
+      }
+    }
   }
   return 0;
 }

@@ -9,6 +9,7 @@ KafkaMeasured run_kafka_bare(const KafkaSetting& setting, const KafkaCase& one, 
   TopicReader reader(setting.brokers, one.topic(), setting.partition_count);
   const std::int64_t wall = wall_ns();
   const std::int64_t cpu = process_cpu_ns();
+  reader.start();
   KafkaMeasured measured;
   for (bool open = true; open;) {
     open = false;

@@ -10,8 +10,10 @@
 #include <simdjson.h>
 #include <tsl/robin_map.h>
 
+#include <atomic>
 #include <deque>
 #include <future>
+#include <limits>
 #include <thread>
 #include <vector>
 
@@ -151,9 +153,11 @@ class FeatureProducer {
 template <typename Job>
 class WorkerByHand {
  public:
-  WorkerByHand(const KafkaSetting& setting, const KafkaCase& one, const std::string& name,
-               std::vector<PartitionQueue> partitions, rd_kafka_t* consumer)
+  WorkerByHand(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
+               const std::string& name, std::vector<PartitionQueue> partitions,
+               rd_kafka_t* consumer)
       : one_(one),
+        topic_(topic),
         out_(fmt::format("out-{}", name)),
         partitions_(std::move(partitions)),
         consumer_(consumer),
@@ -163,10 +167,11 @@ class WorkerByHand {
     producer_ = std::make_unique<FeatureProducer>(setting.brokers, out_, out_, one.exactly_once);
   }
 
+  /// Until the end of all partitions, or until it is told to stop.
   void run() {
     std::int64_t open_since_ms = clock_.steady_ms();
     std::uint64_t open_records = 0;
-    for (bool open = true; open;) {
+    for (bool open = true; open && !stopping_;) {
       open = false;
       std::size_t count = 0;
       for (PartitionQueue& partition : partitions_) {
@@ -186,6 +191,9 @@ class WorkerByHand {
     commit();
     await_publication();
   }
+
+  void stop() { stopping_ = true; }
+  const std::string& output() const { return out_; }
 
   void add_to(KafkaMeasured& measured) const {
     measured.records += records_;
@@ -244,7 +252,7 @@ class WorkerByHand {
     id.set_nonce(commits_);
     for (const PartitionQueue& partition : partitions_) {
       v1::Input& input = *head.add_inputs();
-      input.set_topic(one_.topic());
+      input.set_topic(topic_);
       input.set_partition(partition.partition);
       input.set_next_offset(partition.next);
     }
@@ -252,7 +260,7 @@ class WorkerByHand {
     if (outbox_.chunks().empty()) return;
     publishing_ = std::async(std::launch::async, [this, outbox = std::exchange(outbox_, {}),
                                                   partitions = partitions_, id = to_metadata(id)] {
-      producer_->publish(outbox.records(out_), one_.topic(), partitions, id);
+      producer_->publish(outbox.records(out_), topic_, partitions, id);
     });
   }
 
@@ -261,6 +269,7 @@ class WorkerByHand {
   }
 
   const KafkaCase one_;
+  const std::string topic_;
   std::string out_;
   std::vector<PartitionQueue> partitions_;
   rd_kafka_t* consumer_;
@@ -279,6 +288,7 @@ class WorkerByHand {
   typename Job::Feature feature_;
   std::uint64_t records_ = 0;
   std::uint64_t commits_ = 0;
+  std::atomic<bool> stopping_{false};
 };
 
 template <typename Job>
@@ -292,11 +302,12 @@ KafkaMeasured run_job(const KafkaSetting& setting, const KafkaCase& one, int num
         mine.push_back(partition);
       }
     }
-    workers.emplace_back(setting, one, fmt::format("{}-{}", number, w), std::move(mine),
-                         reader.client());
+    workers.emplace_back(setting, one, one.topic(), fmt::format("{}-{}", number, w),
+                         std::move(mine), reader.client());
   }
   const std::int64_t wall = wall_ns();
   const std::int64_t cpu = process_cpu_ns();
+  reader.start();
   std::vector<std::thread> threads;
   for (auto& worker : workers) threads.emplace_back([&worker] { worker.run(); });
   for (std::thread& thread : threads) thread.join();
@@ -309,7 +320,40 @@ KafkaMeasured run_job(const KafkaSetting& setting, const KafkaCase& one, int num
   return measured;
 }
 
+/// One worker, count per key.
+class RunningByHand final : public RunningLine {
+ public:
+  RunningByHand(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
+                int number)
+      : reader_(setting.brokers, topic, setting.partition_count),
+        worker_(setting, one, topic, std::to_string(number), endless(reader_.partitions()),
+                reader_.client()),
+        thread_([this] { worker_.run(); }) {
+    reader_.start();
+  }
+  std::string output() const override { return worker_.output(); }
+  void stop() override {
+    worker_.stop();
+    thread_.join();
+  }
+
+ private:
+  static std::vector<PartitionQueue> endless(std::span<PartitionQueue> partitions) {
+    for (PartitionQueue& one : partitions) one.end = std::numeric_limits<std::int64_t>::max();
+    return {partitions.begin(), partitions.end()};
+  }
+
+  TopicReader reader_;
+  WorkerByHand<CountJob> worker_;
+  std::thread thread_;
+};
+
 }  // namespace
+
+std::unique_ptr<RunningLine> start_by_hand(const KafkaSetting& setting, const KafkaCase& one,
+                                           const std::string& topic, int number) {
+  return std::make_unique<RunningByHand>(setting, one, topic, number);
+}
 
 KafkaMeasured run_kafka_by_hand(const KafkaSetting& setting, const KafkaCase& one, int number) {
   if (one.line.work == Case::Work::count) return run_job<CountJob>(setting, one, number);

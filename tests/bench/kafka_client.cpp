@@ -53,12 +53,16 @@ Client open_client(rd_kafka_type_t type, const std::string& brokers, const Prope
   return Client(client);
 }
 
-void make_topic(const std::string& brokers, const std::string& topic, std::int32_t partitions) {
+void make_topic(const std::string& brokers, const std::string& topic, std::int32_t partitions,
+                const Properties& properties) {
   const Client client = open_client(RD_KAFKA_PRODUCER, brokers, {});
   rd_kafka_queue_t* answers = rd_kafka_queue_new(client.get());
   char text[512];
   rd_kafka_NewTopic_t* wanted =
       rd_kafka_NewTopic_new(topic.c_str(), partitions, 1, text, sizeof text);
+  for (const auto& [name, value] : properties) {
+    kafka_ok(rd_kafka_NewTopic_set_config(wanted, name.c_str(), value.c_str()), name.c_str());
+  }
   rd_kafka_CreateTopics(client.get(), &wanted, 1, nullptr, answers);
   rd_kafka_event_t* event = rd_kafka_queue_poll(answers, timeout_ms);
   std::size_t count = 0;
@@ -101,7 +105,8 @@ std::pair<std::int64_t, std::int64_t> ends_of(rd_kafka_t* client, const std::str
 TopicReader::TopicReader(const std::string& brokers, const std::string& topic,
                          std::int32_t partitions)
     // A large queue keeps the fetcher from sleeping while the loop works.
-    : client_(open_client(RD_KAFKA_CONSUMER, brokers,
+    : topic_(topic),
+      client_(open_client(RD_KAFKA_CONSUMER, brokers,
                           {{"group.id", topic + "-by-hand"},
                            {"enable.auto.commit", "false"},
                            {"enable.auto.offset.store", "false"},
@@ -110,14 +115,20 @@ TopicReader::TopicReader(const std::string& brokers, const std::string& topic,
                            {"fetch.wait.max.ms", "20"},
                            {"queued.min.messages", "1000000"},
                            {"queued.max.messages.kbytes", "131072"}})) {
-  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(partitions);
   for (std::int32_t p = 0; p < partitions; ++p) {
     PartitionQueue& one = partitions_.emplace_back();
     one.partition = p;
     std::tie(one.next, one.end) = ends_of(client_.get(), topic, p);
     one.queue = rd_kafka_queue_get_partition(client_.get(), topic.c_str(), p);
     rd_kafka_queue_forward(one.queue, nullptr);
-    rd_kafka_topic_partition_list_add(list, topic.c_str(), p)->offset = one.next;
+  }
+}
+
+void TopicReader::start() {
+  rd_kafka_topic_partition_list_t* list =
+      rd_kafka_topic_partition_list_new(static_cast<int>(partitions_.size()));
+  for (const PartitionQueue& one : partitions_) {
+    rd_kafka_topic_partition_list_add(list, topic_.c_str(), one.partition)->offset = one.next;
   }
   kafka_ok(rd_kafka_assign(client_.get(), list), "assign partitions");
   rd_kafka_topic_partition_list_destroy(list);

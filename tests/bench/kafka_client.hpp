@@ -29,7 +29,8 @@ Client open_client(rd_kafka_type_t type, const std::string& brokers, const Prope
 void kafka_ok(rd_kafka_resp_err_t code, const char* doing);
 void kafka_ok(rd_kafka_error_t* error, const char* doing);
 
-void make_topic(const std::string& brokers, const std::string& topic, std::int32_t partitions);
+void make_topic(const std::string& brokers, const std::string& topic, std::int32_t partitions,
+                const Properties& properties = {});
 
 /// To the partition of its key, with the time of now. Waits for room in the producer's queue.
 void produce(rd_kafka_t* producer, const std::string& topic, const KeyValue& record);
@@ -55,10 +56,14 @@ class TopicReader {
   TopicReader(const TopicReader&) = delete;
   TopicReader& operator=(const TopicReader&) = delete;
 
+  /// Begins to fetch.
+  void start();
+
   std::span<PartitionQueue> partitions() { return partitions_; }
   rd_kafka_t* client() const { return client_.get(); }
 
  private:
+  std::string topic_;
   Client client_;
   std::vector<PartitionQueue> partitions_;
 };

@@ -29,7 +29,38 @@ std::string yaml(const KafkaSetting& setting, const KafkaCase& one, const std::s
   return text;
 }
 
+class RunningHost final : public RunningLine {
+ public:
+  RunningHost(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
+              int number)
+      : config_(kafka_app(setting, one, topic, number)),
+        output_(fmt::format("out-{}", number)),
+        app_(or_fail(App::open(config_,
+                               {.state = setting.directory / fmt::format("state-{}", number)},
+                               clock_, logger_))) {
+    app_->start();
+  }
+  std::string output() const override { return output_; }
+  void stop() override {
+    app_->request_stop();
+    app_->join();
+    if (const Error* halt = app_->first_halt(); halt != nullptr) fail(*halt);
+  }
+
+ private:
+  SystemClock clock_;
+  Logger logger_{Logger::Format::human, LogLevel::warn};
+  Config config_;
+  std::string output_;
+  std::unique_ptr<App> app_;
+};
+
 }  // namespace
+
+std::unique_ptr<RunningLine> start_host(const KafkaSetting& setting, const KafkaCase& one,
+                                        const std::string& topic, int number) {
+  return std::make_unique<RunningHost>(setting, one, topic, number);
+}
 
 Config kafka_app(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
                  int number) {

@@ -1,6 +1,7 @@
 // From a record's append to its feature where a read-committed consumer sees it. One process: the
-// host, a producer at an even pace, a consumer of the features. A feature carries its record's
-// timestamp, so the answer is as fine as Kafka's timestamps: a millisecond.
+// line, a producer at an even pace, a consumer of the features. The broker stamps the records as it
+// appends them, and a feature carries its record's timestamp: so the answer is as fine as Kafka's
+// timestamps, a millisecond, and knows nothing of how the records came to the broker.
 #include <algorithm>
 #include <atomic>
 #include <chrono>
@@ -10,7 +11,7 @@
 
 #include <fmt/format.h>
 
-#include "app/app.hpp"
+#include "base/clock.hpp"
 #include "bench/kafka_client.hpp"
 #include "bench/kafka_line.hpp"
 
@@ -32,7 +33,7 @@ class Feeder {
         topic_(std::move(topic)),
         random_(setting.seed),
         producer_(open_client(RD_KAFKA_PRODUCER, setting.brokers,
-                              {{"linger.ms", "0"}, {"partitioner", "murmur2_random"}})) {}
+                              {{"linger.ms", "5"}, {"partitioner", "murmur2_random"}})) {}
 
   void feed(std::uint64_t records_per_s) {
     const auto start = Steady::now();
@@ -65,6 +66,7 @@ class Feeder {
 std::vector<std::int64_t> watch(const KafkaSetting& setting, const std::string& topic,
                                 const std::atomic<std::uint64_t>& wanted) {
   TopicReader reader(setting.brokers, topic, setting.partition_count);
+  reader.start();
   SystemClock clock;
   std::vector<std::int64_t> waits;
   for (auto last = Steady::now(); waits.size() < wanted && Steady::now() - last < 10s;) {
@@ -85,27 +87,21 @@ std::vector<std::int64_t> watch(const KafkaSetting& setting, const std::string& 
 
 }  // namespace
 
-KafkaLatency run_kafka_latency(const KafkaSetting& setting, const KafkaCase& one,
+KafkaLatency run_kafka_latency(const KafkaSetting& setting, const KafkaCase& one, StartLine start,
                                std::uint64_t records_per_s, int number) {
   const std::string topic = fmt::format("latency-{}", number);
-  make_topic(setting.brokers, topic, setting.partition_count);
-  SystemClock clock;
-  Logger logger(Logger::Format::human, LogLevel::warn);
-  const Config config = kafka_app(setting, one, topic, number);
-  const auto state = setting.directory / fmt::format("state-{}", number);
-  auto app = or_fail(App::open(config, {.state = state}, clock, logger));
-  app->start();
+  make_topic(setting.brokers, topic, setting.partition_count,
+             {{"message.timestamp.type", "LogAppendTime"}});
+  const auto line = start(setting, one, topic, number);
 
   std::atomic<std::uint64_t> wanted = ~0ULL;
   std::vector<std::int64_t> waits;
-  std::thread watcher([&] { waits = watch(setting, fmt::format("out-{}", number), wanted); });
+  std::thread watcher([&] { waits = watch(setting, line->output(), wanted); });
   Feeder feeder(setting, one, topic);
   feeder.feed(records_per_s);
   wanted = feeder.sent();
   watcher.join();
-  app->request_stop();
-  app->join();
-  if (const Error* halt = app->first_halt(); halt != nullptr) fail(*halt);
+  line->stop();
   if (waits.size() != feeder.sent()) {
     fail(error(Errc::internal, "{}: {} records went in and {} features came out", one.name(),
                feeder.sent(), waits.size()));

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "bench/line_case.hpp"
@@ -54,13 +55,27 @@ KafkaMeasured run_kafka_host(const KafkaSetting& setting, const KafkaCase& one, 
 Config kafka_app(const KafkaSetting& setting, const KafkaCase& one, const std::string& topic,
                  int number);
 
+/// A line over `topic` that goes on until it is stopped; its features go to output().
+class RunningLine {
+ public:
+  virtual ~RunningLine() = default;
+  virtual std::string output() const = 0;
+  virtual void stop() = 0;  ///< returns when all that was read is committed and out
+};
+using StartLine = std::unique_ptr<RunningLine> (*)(const KafkaSetting&, const KafkaCase&,
+                                                   const std::string& topic, int number);
+std::unique_ptr<RunningLine> start_host(const KafkaSetting& setting, const KafkaCase& one,
+                                        const std::string& topic, int number);
+std::unique_ptr<RunningLine> start_by_hand(const KafkaSetting& setting, const KafkaCase& one,
+                                           const std::string& topic, int number);
+
 /// How long records took from their append to the feature that others can read, in milliseconds.
 struct KafkaLatency {
   std::int64_t p50 = 0;
   std::int64_t p99 = 0;
   std::int64_t most = 0;
 };
-KafkaLatency run_kafka_latency(const KafkaSetting& setting, const KafkaCase& one,
+KafkaLatency run_kafka_latency(const KafkaSetting& setting, const KafkaCase& one, StartLine start,
                                std::uint64_t records_per_s, int number);
 
 /// The most memory that this process has had, in bytes.
