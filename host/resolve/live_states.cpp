@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <bit>
+#include <functional>
+#include <utility>
 
 #include "base/bytes.hpp"
 #include "resolve/key_order.hpp"
@@ -261,16 +263,15 @@ void LiveStates::committed(std::span<const Change> changes) {
 // goes a look at eight.
 void LiveStates::evict() {
   const Limits target{limits_.count - limits_.count / 8, limits_.bytes - limits_.bytes / 8};
-  std::vector<LiveState*> heap;
+  // Beside each the commit it was used in: comparing must not visit States all over the memory.
+  std::vector<std::pair<std::uint32_t, LiveState*>> heap;
   heap.reserve(states_.size());
-  for (const auto& entry : states_) heap.push_back(entry.second.get());
-  const auto younger = [](const LiveState* a, const LiveState* b) {
-    return a->last_commit > b->last_commit;
-  };
-  std::make_heap(heap.begin(), heap.end(), younger);
+  for (const auto& entry : states_)
+    heap.emplace_back(entry.second->last_commit, entry.second.get());
+  std::make_heap(heap.begin(), heap.end(), std::greater<>());
   while (!heap.empty() && (states_.size() > target.count || estimated_bytes_ > target.bytes)) {
-    std::pop_heap(heap.begin(), heap.end(), younger);
-    forget(*heap.back());
+    std::pop_heap(heap.begin(), heap.end(), std::greater<>());
+    forget(*heap.back().second);
     heap.pop_back();
   }
 }
