@@ -44,14 +44,13 @@ Result<HttpAnswer> ask(const ListenAddress& address, http::request<Body> request
   });
   context.run();
   if (outcome) {
-    return error(Errc::unavailable, "{} does not answer {}: {}", address.text(), request.target().to_string(),
-                 outcome.message());
+    return error(Errc::unavailable, "{} does not answer {}: {}", address.text(),
+                 request.target().to_string(), outcome.message());
   }
   const auto type = parser.get()[http::field::content_type];
   return HttpAnswer{static_cast<int>(parser.get().result_int()),
                     std::string(type.data(), type.size()), std::move(parser.get().body())};
 }
-
 
 }  // namespace
 

@@ -194,7 +194,8 @@ void Server::Impl::accept() {
 
 Result<std::unique_ptr<Server>> Server::start(Listener listener, Options options, Handler handler,
                                               Logger& logger) {
-  auto impl = std::make_unique<Impl>(std::move(listener), std::move(options), std::move(handler), logger);
+  auto impl =
+      std::make_unique<Impl>(std::move(listener), std::move(options), std::move(handler), logger);
   const int family = impl->listener.address().kind == ListenAddress::Kind::unix_socket ? AF_UNIX
                      : impl->listener.address().ip.find(':') == std::string::npos      ? AF_INET
                                                                                        : AF_INET6;

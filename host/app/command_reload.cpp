@@ -30,8 +30,9 @@ Result<std::filesystem::path> state_of(const ReloadOptions& options) {
 
 Result<ReloadCommand> command_of(const ReloadOptions& options, What what) {
   if (options.rollback && (options.dry_run || !options.from.empty())) {
-    return error(Errc::usage, "--rollback goes back to the build before; it takes neither --from "
-                              "nor --dry-run");
+    return error(Errc::usage,
+                 "--rollback goes back to the build before; it takes neither --from "
+                 "nor --dry-run");
   }
   ReloadCommand command;
   command.one.what = options.rollback ? What::rollback : options.dry_run ? What::dry_run : what;
@@ -43,7 +44,8 @@ Result<ReloadCommand> command_of(const ReloadOptions& options, What what) {
     return error(Errc::usage, "--timeout {} is no duration; write 10s", options.timeout);
   }
   command.one.timeout = std::chrono::milliseconds(*timeout);
-  command.every = command.one.what == What::reload && options.plugin.empty() && options.from.empty();
+  command.every =
+      command.one.what == What::reload && options.plugin.empty() && options.from.empty();
   return command;
 }
 
@@ -55,12 +57,13 @@ Result<std::string> ask(const ReloadOptions& options, What what) {
   if (!answer && answer.error().code == Errc::not_found) {
     const auto holder = StateDirectory::holder(state);
     return error(Errc::unavailable, "{}",
-                 holder ? fmt::format("{} runs in {}, but takes no requests yet: it is starting, or "
-                                      "stopping",
-                                      *holder, state.string())
-                        : fmt::format("no host runs in {}: its next start loads the file that the "
-                                      "YAML names",
-                                      state.string()));
+                 holder
+                     ? fmt::format("{} runs in {}, but takes no requests yet: it is starting, or "
+                                   "stopping",
+                                   *holder, state.string())
+                     : fmt::format("no host runs in {}: its next start loads the file that the "
+                                   "YAML names",
+                                   state.string()));
   }
   if (!answer) return std::move(answer).error();
   if (answer->status == 403) return error(Errc::refused, "{}", answer->body);
@@ -107,10 +110,9 @@ void print_event(const v1::GenerationEvent& event, OutputFormat format) {
         json_string(event.step()), json_string(event.code()), json_string(event.text())));
     return;
   }
-  std::string line =
-      fmt::format("{}  {:<11}  {} {} (sha256 {:.12})", time_text(event.at_ms()),
-                  word_of(event.what()), generation.plugin(), generation.version(),
-                  generation.sha256());
+  std::string line = fmt::format("{}  {:<11}  {} {} (sha256 {:.12})", time_text(event.at_ms()),
+                                 word_of(event.what()), generation.plugin(), generation.version(),
+                                 generation.sha256());
   if (event.has_before()) line += fmt::format(" in the place of {}", event.before().version());
   if (!event.code().empty()) {
     line += fmt::format(": {}{}{}", event.step(), event.step().empty() ? "" : ": ", event.code());

@@ -17,9 +17,9 @@
 
 namespace weir::host {
 
-/// The socket through which a running host is changed, <state>/control.sock, and the thread on which
-/// that is done: one request at a time, in the order in which they come. Only the host's own user
-/// and root are answered.
+/// The socket through which a running host is changed, <state>/control.sock, and the thread on
+/// which that is done: one request at a time, in the order in which they come. Only the host's own
+/// user and root are answered.
 class Control {
  public:
   /// `reloader` and `logger` outlive it; nobody else uses the reloader meanwhile.

@@ -36,12 +36,8 @@ json to_json(const ReloadReport& report) {
 }
 
 json to_json(const Refusal& refusal) {
-  return {{"plugin", refusal.plugin},
-          {"outcome", "refused"},
-          {"step", name_of(refusal.step)},
-          {"code", name_of(refusal.code)},
-          {"text", refusal.text},
-          {"running", refusal.running}};
+  return {{"plugin", refusal.plugin},      {"outcome", "refused"}, {"step", name_of(refusal.step)},
+          {"code", name_of(refusal.code)}, {"text", refusal.text}, {"running", refusal.running}};
 }
 
 std::string named(const json& generation) {
@@ -78,9 +74,10 @@ std::string text_of(const json& answer) {
                        counted(tasks, "task"), answer.at("longest_pause_us").dump());
   }
   if (const auto ms = answer.at("probation_ms").get<std::int64_t>(); ms > 0) {
-    out += fmt::format("  {:<8} for {} s: until then it goes back by itself where it fails, and a "
-                       "restart loads {}\n",
-                       "watched", ms / 1000, before);
+    out += fmt::format(
+        "  {:<8} for {} s: until then it goes back by itself where it fails, and a "
+        "restart loads {}\n",
+        "watched", ms / 1000, before);
   }
   return out;
 }
@@ -89,12 +86,9 @@ std::string text_of(const json& answer) {
 
 std::string reload_request_json(const ReloadCommand& command) {
   const ReloadRequest& one = command.one;
-  return json{{"every", command.every},
-              {"what", words.at(static_cast<std::size_t>(one.what))},
-              {"plugin", one.plugin},
-              {"file", one.file.string()},
-              {"sha256", one.sha256},
-              {"timeout_ms", one.timeout.count()}}
+  return json{{"every", command.every}, {"what", words.at(static_cast<std::size_t>(one.what))},
+              {"plugin", one.plugin},   {"file", one.file.string()},
+              {"sha256", one.sha256},   {"timeout_ms", one.timeout.count()}}
       .dump();
 }
 

@@ -81,15 +81,13 @@ std::string text_of(const json& status) {
     if (!summary.empty()) out += fmt::format("log {}\n", summary);
   }
   for (const json& plugin : status.at("plugins")) {
-    out += fmt::format("plugin {} {} (sha256 {:.12}){}{}\n",
-                       plugin.at("plugin").get<std::string>(),
-                       plugin.at("version").get<std::string>(),
-                       plugin.at("sha256").get<std::string>(),
-                       plugin.at("in_probation").get<bool>() ? ", in its probation" : "",
-                       plugin.at("loaded").is_null()
-                           ? ""
-                           : fmt::format(", {} is loaded and waits",
-                                         plugin.at("loaded").get<std::string>()));
+    out += fmt::format(
+        "plugin {} {} (sha256 {:.12}){}{}\n", plugin.at("plugin").get<std::string>(),
+        plugin.at("version").get<std::string>(), plugin.at("sha256").get<std::string>(),
+        plugin.at("in_probation").get<bool>() ? ", in its probation" : "",
+        plugin.at("loaded").is_null()
+            ? ""
+            : fmt::format(", {} is loaded and waits", plugin.at("loaded").get<std::string>()));
   }
   if (status.at("tasks").empty()) return out;
   std::vector<Row> rows{{"SOURCE", "PARTITION", "STATE", "POSITION", "LAG", "BEHIND", "RECORDS",

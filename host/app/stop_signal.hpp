@@ -5,8 +5,8 @@
 
 namespace weir::host {
 
-/// SIGTERM, SIGINT and SIGHUP as something to wait for. The first asks for a graceful stop; the second ends
-/// the process at once (what is uncommitted comes again at the next start).
+/// SIGTERM, SIGINT and SIGHUP as something to wait for. The first asks for a graceful stop; the
+/// second ends the process at once (what is uncommitted comes again at the next start).
 ///
 /// Blocks the signals in the thread that makes it, and so in all that are started afterwards: one
 /// per process, before any other thread.

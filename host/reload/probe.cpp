@@ -41,8 +41,7 @@ struct Heard {
     line.remove_prefix(nonce.size() + 1);
     const std::size_t space = line.find(' ');
     const std::string_view word = line.substr(0, space);
-    std::string text =
-        space == std::string_view::npos ? "" : unescape_line(line.substr(space + 1));
+    std::string text = space == std::string_view::npos ? "" : unescape_line(line.substr(space + 1));
     if (word == "doing") doing = std::move(text);
     if (word == "done") done.push_back(std::move(text));
     if (word == "finished") finished = true;
@@ -73,8 +72,8 @@ std::variant<std::vector<std::string>, Refusal> probe_build(const ProbeRequest& 
   command.insert(command.end(), {file.path.string(), nonce});
   Heard heard;
   // One line is not the end of it: the whole has the time that one silence has.
-  auto end = run_child(command, request.time_max,
-                       [&](std::string_view line) { heard.hear(line, nonce); });
+  auto end =
+      run_child(command, request.time_max, [&](std::string_view line) { heard.hear(line, nonce); });
   if (!end) return cannot(end.error().message);
   if (heard.refusal) return *std::move(heard.refusal);
   if (heard.finished && end->how == "exit code 0") return std::move(heard.done);
@@ -84,9 +83,10 @@ std::variant<std::vector<std::string>, Refusal> probe_build(const ProbeRequest& 
                     : end->how == "SIGXCPU"              ? ReloadCode::hangs
                     : end->how.starts_with("exit code ") ? ReloadCode::exited
                                                          : ReloadCode::crashed;
-  return Refusal{ReloadStep::probe, code,
-                 fmt::format("a process that tried it ended at \"{}\": {}{}; try `weir plugin check`",
-                             heard.doing, end->how, said)};
+  return Refusal{
+      ReloadStep::probe, code,
+      fmt::format("a process that tried it ended at \"{}\": {}{}; try `weir plugin check`",
+                  heard.doing, end->how, said)};
 }
 
 }  // namespace weir::host

@@ -136,8 +136,9 @@ class Probe {
     if (!taken) return answer_.fail(ReloadCode::state_unreadable, taken.error().message);
     const auto back = resaved(*pair.running, entry.key, *taken, entry.state_version);
     if (!back) {
-      return answer_.fail(ReloadCode::state_unreadable,
-                          "what it writes cannot be read after a rollback: " + back.error().message);
+      return answer_.fail(
+          ReloadCode::state_unreadable,
+          "what it writes cannot be read after a rollback: " + back.error().message);
     }
     // A later version may change what it reads.
     if (pair.candidate->manifest().state_version != entry.state_version) return true;

@@ -15,9 +15,7 @@ namespace {
 using nlohmann::json;
 
 /// JSON has no bytes; these are a plugin's and a stream's.
-json bytes_of(const std::string& text) {
-  return json::binary({text.begin(), text.end()});
-}
+json bytes_of(const std::string& text) { return json::binary({text.begin(), text.end()}); }
 std::string text_of(const json& bytes) {
   const auto& binary = bytes.get_binary();
   return {binary.begin(), binary.end()};
@@ -28,8 +26,8 @@ std::string text_of(const json& bytes) {
 Result<void> write_probe_file(const ProbeRequest& request, const std::filesystem::path& path) {
   json resolvers = json::array();
   for (const ProbeRequest::Resolver& one : request.resolvers) {
-    resolvers.push_back({one.name, one.resolver, bytes_of(one.settings),
-                         bytes_of(one.settings_running)});
+    resolvers.push_back(
+        {one.name, one.resolver, bytes_of(one.settings), bytes_of(one.settings_running)});
   }
   json records = json::array();
   for (const ProbeRequest::Record& one : request.records) {
@@ -37,15 +35,14 @@ Result<void> write_probe_file(const ProbeRequest& request, const std::filesystem
                        bytes_of(one.value), one.topic, one.offset, one.timestamp_ms,
                        one.partition});
   }
-  const std::vector<std::uint8_t> bytes =
-      json::to_cbor({{"candidate", request.candidate.string()},
-                     {"running", request.running.string()},
-                     {"copies", request.copies.string()},
-                     {"state", request.state.string()},
-                     {"states_max", request.states_max},
-                     {"time_ms", request.time_max.count()},
-                     {"resolvers", std::move(resolvers)},
-                     {"records", std::move(records)}});
+  const std::vector<std::uint8_t> bytes = json::to_cbor({{"candidate", request.candidate.string()},
+                                                         {"running", request.running.string()},
+                                                         {"copies", request.copies.string()},
+                                                         {"state", request.state.string()},
+                                                         {"states_max", request.states_max},
+                                                         {"time_ms", request.time_max.count()},
+                                                         {"resolvers", std::move(resolvers)},
+                                                         {"records", std::move(records)}});
   const mode_t before = umask(0077);
   std::ofstream out(path, std::ios::binary | std::ios::trunc);
   umask(before);
