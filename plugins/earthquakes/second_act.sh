@@ -56,6 +56,8 @@ show() {
   return "$status"
 }
 
+# A minute in practice; here nobody wants to wait.
+echo 'reload: {probation: 1s}' >>"$app"
 counted_before=$(events)
 "$weir" run -c "$app" --no-progress 2>"$directory/second_act.log" &
 host=$!
@@ -81,7 +83,14 @@ cp -- "$build/plugins/earthquakes/earthquakes_v2.so" "$directory/next.so"
 mv -- "$directory/next.so" "$directory/earthquakes.so"
 show reload -c "$app" || failed "the new version was refused"
 until_more
-"$weir" state get us -c "$app" | grep -q '"deepestKm"' || failed "the new field is not in the State"
+"$weir" state get us -c "$app" 2>/dev/null | grep -q '"deepestKm"' || failed "the new field is not in the State"
+
+for _ in $(seq 100); do
+  if "$weir" plugin history -c "$app" | grep -q promoted; then break; fi
+  sleep 0.1
+done
+show plugin history -c "$app"
+grep -q promoted "$directory/said" || failed "its probation has not ended"
 
 say ''
 say "2. A build that must not run: somebody found that int32 is enough for a counter."

@@ -181,7 +181,7 @@ const Refusal& refusal_of(const ReloadAnswer& answer) {
 
 }  // namespace
 
-TEST_CASE("reload: records before the swap meet the old build, those after it the new one") {
+TEST_CASE("reload: records before the swap meet the old build and those after it the new one") {
   Meter meter;
   std::mt19937 random(7);
   meter.append_some(random, 5000);
@@ -202,7 +202,7 @@ TEST_CASE("reload: records before the swap meet the old build, those after it th
   CHECK(builds.at(2) >= 2000);
 }
 
-TEST_CASE("reload: every one of many swaps is exact, and every build before is unmapped") {
+TEST_CASE("reload: every one of many swaps is exact and every build before is unmapped") {
   Meter meter;
   std::mt19937 random(11);
   std::vector<fs::path> copies{meter.running_copy()};
@@ -223,7 +223,7 @@ TEST_CASE("reload: every one of many swaps is exact, and every build before is u
   for (const fs::path& copy : copies) CHECK(is_mapped(copy) == (copy == meter.running_copy()));
 }
 
-TEST_CASE("reload: States of before are freed a portion at a time, while records go on") {
+TEST_CASE("reload: States of before are freed a portion at a time while records go on") {
   Meter meter;
   for (int device = 0; device < 6000; ++device) meter.append(device, 1);
   meter.finish();
@@ -242,7 +242,7 @@ TEST_CASE("reload: States of before are freed a portion at a time, while records
   meter.check_all_is_exact();
 }
 
-TEST_CASE("reload: where one task cannot go over, all stay") {
+TEST_CASE("reload: where one task cannot go over all stay") {
   Meter meter;
   std::mt19937 random(13);
   meter.append_some(random, 3000);
@@ -290,7 +290,7 @@ TEST_CASE("reload: where one task cannot go over, all stay") {
   CHECK(meter.reloader->loaded() == 1);
 }
 
-TEST_CASE("reload: what does not fit is refused with step and code, and the build runs on") {
+TEST_CASE("reload: what does not fit is refused with step and code and the build runs on") {
   Meter meter;
   std::mt19937 random(17);
   meter.append_some(random, 1000);
@@ -329,7 +329,7 @@ TEST_CASE("reload: what does not fit is refused with step and code, and the buil
 }
 
 TEST_CASE(
-    "reload: a State type that was there before may come back, and keeps what it does not know") {
+    "reload: a State type that was there before may come back and keeps what it does not know") {
   Meter meter;
   meter.append(1, 10);
   meter.finish();
@@ -381,7 +381,7 @@ TEST_CASE("reload: a build that spends its budget in its probation goes by itsel
   CHECK(meter.reloader->loaded() == 1);
 }
 
-TEST_CASE("reload: States that older code cannot read go when it comes back, exactly") {
+TEST_CASE("reload: States that older code cannot read go exactly when it comes back") {
   Meter meter;
   meter.app.reset();
   meter.probation = {.time_ms = 60'000};

@@ -54,7 +54,7 @@ constexpr Inmate zoo[] = {
     {"bad_manifest", Step::lint, "manifest", "manifest line 7: expected \"state\" and 2 words"},
     {"two_manifests", Step::lint, "manifest", "it has more than one manifest"},
     {"wrong_abi", Step::lint, "abi",
-     "it is built for ABI 0.99, this host has 0.2 and takes 0.1 to 0.2"},
+     "it is built for ABI 0.99, this host has 0.3 and takes 0.1 to 0.3"},
     {"protobuf_mismatch", Step::lint, "protobuf",
      "it is built with Protobuf 4.25.1, this host with 3.21.12"},
     {"no_schemas", Step::lint, "schemas", "it has no section .weir.schemas"},
