@@ -56,6 +56,10 @@ TEST_CASE("command line: every command teaches in its help") {
                                                           {"parked", "list"},
                                                           {"parked", "retry"},
                                                           {"parked", "drop"},
+                                                          {"reload"},
+                                                          {"plugin", "load"},
+                                                          {"plugin", "activate"},
+                                                          {"plugin", "history"},
                                                           {"version"}};
   for (std::vector<std::string> words : commands) {
     std::string name = "help";
