@@ -89,11 +89,7 @@ TEST_CASE("command line: what is misspelt gets a guess on stderr and exit code 6
       {{"rn"}, "weir: unknown command \"rn\"; did you mean \"run\"?\ntry: weir --help\n"},
       {{"xyzzy"},
        "weir: unknown command \"xyzzy\"; commands: consume, crashes, deadletters, parked, plugin, "
-       "produce, "
-       "reset, "
-       "run, "
-       "state, "
-       "status, validate, version\ntry: weir --help\n"},
+       "produce, reload, reset, run, state, status, validate, version\ntry: weir --help\n"},
       {{"state", "gte", "k"},
        "weir state: unknown command \"gte\"; did you mean \"get\"?\ntry: weir state --help\n"},
       {{"state"}, "weir state: a command is missing\ntry: weir state --help\n"},
