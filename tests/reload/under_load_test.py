@@ -1,0 +1,360 @@
+#!/usr/bin/env python3
+"""Builds of a plugin take each other's place in a running host while records flow. Every build
+multiplies by its own number and names it in its features, so that a record which met the wrong build,
+none, or two shows in a feature and in the State for ever; this program computes both for itself.
+
+    under_load_test.py PROGRAM METERS [--soak]
+
+WEIR_RELOADS: how many (500; --soak: 10,000). WEIR_SEED: repeats a run.
+"""
+
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
+import harness  # noqa: E402 (after the lines above, on purpose)
+from harness import App, memory_directory, partition_of, worker_of  # noqa: E402
+
+SOAK = "--soak" in sys.argv
+RELOADS = int(os.environ.get("WEIR_RELOADS") or (10_000 if SOAK else 500))
+KILLS = 20 if SOAK else 1  # at each step
+PARTITIONS = 3
+DEVICES = 40
+SLICE = 300  # records that are appended at a time
+PATIENCE = 60  # seconds; only a failure takes them
+BUILDS = range(1, 9)
+# A build that each of these is refused at.
+REFUSED = {"changed_state": "schema", "stateless": "schema", "renamed": "fit", "of_others": "fit"}
+# step of a reload -> does a worker process that is killed there leave the new build behind?
+KILL_STEPS = {"stage": False, "load": False, "announce": False, "swap": False, "swapped": False,
+              "promoted": True}
+BYTES_A_RELOAD_MAX = 64
+# Of an allocator; and until the history of builds has all of its 1,000 events, it grows as well.
+SLACK_BYTES = 256 << 10 if SOAK else 2 << 20
+
+YAML = """
+app: meter
+log: {embedded: {}}
+state: {map_size: 1GiB, commit: {interval: 10ms}}
+plugins: [meter.so]
+reload: {probation: "${PROBATION:-0s}"}
+sources:
+  readings: {topic: readings, format: json, partitions: 3}
+resolvers:
+  measure: {use: meter/measure, from: readings, to: {"*": measured}}
+sinks:
+  measured: {topic: measured, format: json, partitions: 3}
+"""
+
+
+class Wrong(AssertionError):
+    pass
+
+
+def expect(condition, text):
+    if not condition:
+        raise Wrong(text)
+
+
+class Feeder(threading.Thread):
+    """Appends slices until it is told to stop, and remembers them, each record with the generation
+    that was known to run when it was appended."""
+
+    def __init__(self, test):
+        super().__init__(daemon=True)
+        self.test, self.app, self.rng = test, test.app, test.rng
+        self.inputs = [[] for _ in range(PARTITIONS)]  # partition -> (device, amount, generation)
+        self.stopping = threading.Event()
+        self.failure = None
+
+    def run(self):
+        try:
+            while not self.stopping.is_set():
+                self.append()
+                time.sleep(0.02)
+        except Exception as failure:  # told by stop()
+            self.failure = failure
+
+    def append(self):
+        running = self.test.running
+        records = []
+        for _ in range(SLICE):
+            device, amount = f"device-{self.rng.randrange(DEVICES)}", self.rng.randrange(1, 1000)
+            partition = partition_of(device.encode(), PARTITIONS)
+            records.append({"partition": partition, "key": device, "value": json.dumps(
+                {"device": device, "amount": amount})})
+            self.inputs[partition].append((device, amount, running))
+        self.app.produce("readings", records)
+
+    def stop(self):
+        self.stopping.set()
+        self.join()
+        if self.failure is not None:
+            raise self.failure
+
+
+class UnderLoad:
+    def __init__(self, meters):
+        self.rng = harness.seeded()
+        self.meters = meters
+        self.app = App(YAML, memory_directory(1 << 30))
+        self.builds = [1]  # the generations that may have handled records, in order
+        self.running = 0  # the newest of them that surely runs: its answer has come
+        self.ceilings = []  # (records of each partition, the newest generation they can have met)
+        self.host = None
+        self.feeder = None
+        self.restarts = 0
+
+    def close(self):
+        if self.host is not None:
+            self.host.kill()
+            self.host.wait()
+        self.app.close()
+
+    # -- the host
+
+    def meter(self, build):
+        return self.meters / f"meter_{build}.so"
+
+    def install(self, build):
+        """What an operator's start loads."""
+        (self.app.directory / "meter.so").write_bytes(self.meter(build).read_bytes())
+
+    def start(self, *options, probation="0s"):
+        self.install(self.builds[-1])
+        talk = open(self.app.directory / "talk", "ab")
+        self.host = self.app.start("run", "-c", "app.yaml", *options, stderr=talk,
+                                   env={"PROBATION": probation})
+        talk.close()
+        self.wait_for_control()
+
+    def wait_for_control(self):
+        """Until the host takes requests: that it has no such plugin says so, and reaches no step."""
+        self.wait_until(lambda: "unknown_plugin" in self.reload("nobody").stdout,
+                        "the host takes requests")
+
+    def stop(self):
+        self.host.send_signal(signal.SIGTERM)
+        code = self.host.wait(PATIENCE)
+        expect(code == 0, f"the host ended with {code}\n{self.talk()}")
+        self.host = None
+
+    def talk(self):
+        return (self.app.directory / "talk").read_text(errors="replace")[-4000:]
+
+    def wait_until(self, condition, what):
+        end = time.monotonic() + PATIENCE
+        while time.monotonic() < end:
+            found = condition()
+            if found:
+                return found
+            expect(self.host.poll() is None, f"the host ended, and not: {what}\n{self.talk()}")
+            time.sleep(0.005)
+        raise Wrong(f"did not happen: {what}\n{self.talk()}")
+
+    def reload(self, *words):
+        return self.app.call("reload", "-c", "app.yaml", "--format", "json", *words, expect=None)
+
+    # -- reloads
+
+    def answered(self):
+        self.running = len(self.builds) - 1
+
+    def another_build(self):
+        return self.rng.choice([build for build in BUILDS if build != self.builds[-1]])
+
+    def reload_to(self, build):
+        self.builds.append(build)
+        done = self.reload("--from", self.meter(build))
+        expect(done.returncode == 0, f"build {build}: exit {done.returncode}\n{done.stderr}")
+        answer = json.loads(done.stdout)["answers"][0]
+        expect(answer["after"]["version"] == f"{build}.0", f"not build {build}: {answer}")
+        expect(answer["tasks"] == PARTITIONS, f"not in all tasks: {answer}")
+        self.answered()
+        return answer["longest_pause_us"]
+
+    def refused(self, name):
+        done = self.reload("--from", self.meter(name))
+        expect(done.returncode == 1, f"{name} was not refused: exit {done.returncode}\n{done.stdout}")
+        expect(f'"step":"{REFUSED[name]}"' in re.sub(r"\s", "", done.stdout),
+               f"{name} was refused elsewhere than in {REFUSED[name]}: {done.stdout}{done.stderr}")
+
+    def reloads(self, count):
+        pauses, resident = [], []
+        for number in range(count):
+            if number % 12 == 5:
+                self.refused(self.rng.choice(list(REFUSED)))
+            pauses.append(self.reload_to(self.another_build()))
+            if number + 1 in (count // 2, count):
+                self.catch_up()
+                resident.append(self.memory())
+        pauses.sort()
+        grown = resident[1] - resident[0]
+        per_reload = grown / (count - count // 2)
+        print(f"{count} reloads; longest pause of each: p50 {pauses[count // 2]} us, "
+              f"p99 {pauses[count * 99 // 100]} us, most {pauses[-1]} us; "
+              f"resident memory {per_reload:+.0f} B a reload", flush=True)
+        expect(grown <= BYTES_A_RELOAD_MAX * (count - count // 2) + SLACK_BYTES,
+               f"{grown} B more after {count - count // 2} reloads")
+
+    def memory(self):
+        """Resident bytes without what is mapped from files, and that old builds are unmapped."""
+        worker = worker_of(self.host)
+        mapped = self.wait_until(lambda: self.mapped(worker), "old builds are unmapped")
+        expect(len(mapped) == 1, f"mapped: {mapped}")
+        status = pathlib.Path(f"/proc/{worker}/status").read_text()
+        return int(re.search(r"RssAnon:\s+(\d+)", status)[1]) * 1024
+
+    @staticmethod
+    def mapped(worker):
+        """The one copy of the plugin that is mapped; None: there are others still."""
+        maps = pathlib.Path(f"/proc/{worker}/maps").read_text()
+        files = {line.split()[-1] for line in maps.splitlines() if "plugins/" in line or
+                 "meter" in line.rpartition("/")[2]}
+        return files if len(files) == 1 else None
+
+    def kill_at(self, step, count, leaves_new):
+        """The worker process of this host dies at the step; the supervisor's next one goes on."""
+        self.stop()
+        self.start("--kill-at", f"{step}:{count}")
+        worker = worker_of(self.host)
+        old, new = self.builds[-1], self.another_build()
+        self.builds.append(new)
+        done = self.reload("--from", self.meter(new))
+        self.wait_until(lambda: worker_of(self.host, other_than=worker),
+                        f"the kill at {step}:{count} (the reload: {done.returncode})")
+        if not leaves_new:
+            self.builds.append(old)
+        self.restarts += 1
+        self.wait_for_control()
+        status = json.loads(self.app.call("status", "app.yaml", "--format", "json"))
+        version = status["plugins"][0]["version"]
+        expect(version == f"{self.builds[-1]}.0",
+               f"after the kill at {step}:{count} of {old} to {new} there runs {version}")
+        self.answered()
+
+    def kills(self):
+        wanted = [(step, self.rng.randint(1, PARTITIONS) if step == "swap" else 1, leaves_new)
+                  for step, leaves_new in KILL_STEPS.items() for _ in range(KILLS)]
+        self.rng.shuffle(wanted)
+        for step, count, leaves_new in wanted:
+            self.kill_at(step, count, leaves_new)
+        print(f"{len(wanted)} kills at steps of a reload", flush=True)
+
+    def rollbacks(self):
+        """By hand, and by itself from a build that rejects everything."""
+        self.stop()
+        self.start(probation="10m")
+        for _ in range(3):
+            before = self.builds[-1]
+            self.reload_to(self.another_build())
+            self.catch_up()
+            self.builds.append(before)
+            done = self.reload("--rollback")
+            expect(done.returncode == 0, f"no rollback: {done.stdout}{done.stderr}")
+            self.answered()
+        before = self.builds[-1]
+        self.builds += [66, before]
+        done = self.reload("--from", self.meter("rejects"))
+        expect(done.returncode == 0, f"the build that rejects: {done.stdout}{done.stderr}")
+        self.wait_until(lambda: "too_many_rejects" in self.app.call(
+            "plugin", "history", "-c", "app.yaml"), "the build that rejects is rolled back")
+        self.answered()
+
+    # -- what came of it
+
+    def catch_up(self):
+        """Until all that was appended so far has been handled."""
+        counts = [len(records) for records in self.feeder.inputs]
+        wanted = sum(counts)
+        def handled():
+            status = json.loads(self.app.call("status", "app.yaml", "--format", "json"))
+            return sum(task["position"] for task in status["tasks"]) >= wanted
+        self.wait_until(handled, f"{wanted} records are handled")
+        self.ceilings.append((counts, len(self.builds) - 1))
+
+    def check(self):
+        dead = {}
+        for record in self.app.consume("meter.deadletters"):
+            headers = record["headers"]
+            where = int(headers["weir.partition"]), int(headers["weir.offset"])
+            expect(where not in dead, f"two dead letters of {where}")
+            dead[where] = headers["weir.reason"]
+        states, features = {}, 0
+        for partition, records in enumerate(self.feeder.inputs):
+            output = iter(self.app.consume("measured", partition))
+            generation = 0
+            for offset, (device, amount, since) in enumerate(records):
+                if (partition, offset) in dead:
+                    expect(66 in self.builds, f"a dead letter without its build: {dead}")
+                    continue
+                record = next(output, None)
+                expect(record is not None, f"no feature for {partition}:{offset}")
+                feature = record["value"]
+                build = int(feature["build"])
+                # Of the generation that ran when it was appended or a later one, never back to an
+                # earlier one, and none that was asked for after its feature had been seen.
+                generation = max(generation, since)
+                last = next((newest for counts, newest in self.ceilings
+                             if offset < counts[partition]), len(self.builds) - 1)
+                while generation <= last and self.builds[generation] != build:
+                    generation += 1
+                expect(generation <= last, f"{partition}:{offset} was handled by build {build}, "
+                                           "which did not run then")
+                state = states.setdefault(device, {"count": 0, "sum": 0, "peak": 0})
+                state["count"] += 1
+                state["sum"] += amount * build
+                if build % 2 == 0:
+                    state["peak"] = max(state["peak"], amount)
+                found = {name: int(feature[name]) for name in ("count", "sum", "amount")}
+                wanted = {"count": state["count"], "sum": state["sum"], "amount": amount}
+                expect(feature["device"] == device and found == wanted,
+                       f"{partition}:{offset}: expected {device} {wanted}, found {feature}")
+                features += 1
+            expect(next(output, None) is None, f"features of partition {partition} without a record")
+        found = {key: {"count": int(state.get("count", 0)), "sum": int(state.get("sum", 0)),
+                       "peak": int(state.get("peak", 0))}
+                 for (_, key), state in self.app.states().items()}
+        expect(found == states, f"States: expected {states}, found {found}")
+        print(f"{features} features and {len(states)} States exact, {len(dead)} dead letters, "
+              f"{len(self.builds)} generations, {self.restarts} restarts", flush=True)
+
+    def run(self):
+        self.feeder = Feeder(self)
+        self.feeder.append()
+        self.start()
+        self.feeder.start()
+        try:
+            self.reloads(RELOADS)
+            self.kills()
+            self.rollbacks()
+            self.reload_to(8 if self.builds[-1] != 8 else 6)  # its State shows the peak
+        finally:
+            self.feeder.stop()
+        self.feeder.append()  # after the last answer: all of it by the last build
+        self.catch_up()
+        self.stop()
+        self.check()
+
+
+def main():
+    if SOAK:
+        sys.argv.remove("--soak")
+    harness.arguments(sys.argv)
+    test = UnderLoad(harness.PLUGINS)
+    try:
+        test.run()
+    finally:
+        test.close()
+
+
+if __name__ == "__main__":
+    main()
