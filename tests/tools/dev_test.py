@@ -245,7 +245,10 @@ class Scripts(unittest.TestCase):
     def test_soak_builds_what_it_needs(self):
         self.stub("python3", RECORD)
         self.assertEqual(self.run_script("soak")[3][1:],
-                         ["cmake --build --preset release --target weir ledger kafka_feeder",
+                         ["cmake --build --preset release --target weir ledger kafka_feeder "
+                          "tests/reload/all",
+                          "python3 tests/reload/under_load_test.py build/release/weir "
+                          "build/release/tests/reload --soak",
                           "python3 tests/kafka/kill_test.py build/release/weir "
                           "build/release/tests/crash build/release/tests/kafka/kafka_feeder --soak"])
 
