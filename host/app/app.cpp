@@ -376,6 +376,15 @@ Result<Reloader*> App::open_reloader(Reloader::Options options) {
   return reloader_.get();
 }
 
+std::optional<std::int64_t> App::log_call_since_ms() const {
+  std::optional<std::int64_t> first;
+  for (const auto& publisher : publishers_) {
+    const auto since = publisher->calling_since_ms();
+    if (since && (!first || *since < *first)) first = since;
+  }
+  return first;
+}
+
 std::vector<Task*> App::tasks() {
   std::vector<Task*> tasks;
   for (const auto& worker : workers_) {

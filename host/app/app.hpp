@@ -84,6 +84,10 @@ class App {
   /// before the app. After open(), once.
   Result<Reloader*> open_reloader(Reloader::Options options);
 
+  /// Since when, on the clock's steady time, a call into the log has not come back; absent: none is
+  /// under way. [any]
+  std::optional<std::int64_t> log_call_since_ms() const;
+
   std::vector<Task*> tasks();
   const std::vector<std::shared_ptr<Plugin>>& plugins() const { return plugins_; }
   const std::filesystem::path& state_path() const { return directory_->path(); }

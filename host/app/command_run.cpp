@@ -222,10 +222,24 @@ Result<std::unique_ptr<Control>> start_control(App& app, const config::v1::App& 
   return Control::start(*reloader, app.state_path(), logger);
 }
 
+/// No thread can be taken out of a call into the log that does not come back. The next process goes
+/// on at the last commit.
+void end_if_log_hangs(const App& app, Clock& clock, Logger& logger, std::int64_t ms_max) {
+  const auto since_ms = app.log_call_since_ms();
+  if (!since_ms || clock.steady_ms() - *since_ms < ms_max) return;
+  logger.error("app",
+               "a call into the log has not come back for {} ms (watchdog.log): this process ends, "
+               "and the next one goes on where the last commit was",
+               ms_max);
+  std::_Exit(static_cast<int>(ExitCode::temporary));
+}
+
 /// Until everything is done or a stop was asked for and finished. False: the deadline passed.
 bool wait_for_end(App& app, Control& control, StopSignal& stop, Clock& clock, Logger& logger,
-                  ProgressDisplay& display, std::int64_t shutdown_deadline_ms) {
+                  ProgressDisplay& display, std::int64_t shutdown_deadline_ms,
+                  std::int64_t log_call_ms_max) {
   while (!app.is_done() && !stop.wait(tick)) {
+    end_if_log_hangs(app, clock, logger, log_call_ms_max);
     display.update(app.progress());
     if (stop.take_hangup()) control.reload_changed();
   }
@@ -309,7 +323,7 @@ ExitCode work(const RunOptions& options, const Place& place) {
   (*app)->start();
   place.set_stage(WorkerPage::Stage::running);
   if (!wait_for_end(**app, **control, stop, clock, logger, display,
-                    config->app().shutdown_deadline())) {
+                    config->app().shutdown_deadline(), config->app().watchdog().log())) {
     logger.error("app", "the deadline of {} ms has passed; what is not committed comes again",
                  config->app().shutdown_deadline());
     place.set_stage(WorkerPage::Stage::ended);

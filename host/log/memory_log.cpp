@@ -1,6 +1,7 @@
 #include "log/memory_log.hpp"
 
 #include <algorithm>
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <map>
@@ -58,6 +59,7 @@ struct MemoryLog::Shared {
   std::uint64_t publish_count = 0;
   std::map<std::uint64_t, PublishFault> faults;  // by publish_count
   std::uint64_t unanswered = 0;                  // calls to come
+  std::atomic<bool> hangs{false};
 
   Result<void> answer() {
     if (unanswered == 0) return {};
@@ -176,6 +178,7 @@ class MemoryLog::MemoryProducer final : public Producer {
 
   Result<void> publish(std::span<const Publication> publications) override {
     WEIR_CHECK(check_publications(publications));
+    shared_->hangs.wait(true);
     const std::lock_guard lock(shared_->mutex);
     if (shared_->epochs[{group_, id_}] != epoch_) return fenced(group_, id_);
     if (unusable_) return no_answer();
@@ -353,6 +356,11 @@ void MemoryLog::fail_publish(std::uint64_t nth, PublishFault fault) {
 void MemoryLog::go_away(std::uint64_t calls) {
   const std::lock_guard lock(shared_->mutex);
   shared_->unanswered = calls;
+}
+
+void MemoryLog::hang(bool hangs) {
+  shared_->hangs = hangs;
+  shared_->hangs.notify_all();
 }
 
 Result<void> MemoryLog::add_gap(const TopicPartition& partition, std::int64_t count) {

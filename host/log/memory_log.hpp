@@ -52,6 +52,9 @@ class MemoryLog final : public Log {
   /// The next `calls` of open_producer() and committed() are Errc::unavailable.
   void go_away(std::uint64_t calls);
 
+  /// Until hang(false) no publish() comes back, of any handle.
+  void hang(bool hangs);
+
   /// `count` offsets without records at the end: what aborted transactions leave behind.
   Result<void> add_gap(const TopicPartition& partition, std::int64_t count);
 

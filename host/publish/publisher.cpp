@@ -84,6 +84,12 @@ std::optional<std::int64_t> Publisher::waiting_since_ms() const {
   return since_ms;
 }
 
+std::optional<std::int64_t> Publisher::calling_since_ms() const {
+  const std::int64_t since_ms = calling_since_ms_;
+  if (since_ms < 0) return std::nullopt;
+  return since_ms;
+}
+
 void Publisher::run() {
   std::unique_lock lock(mutex_);
   while (true) {
@@ -164,7 +170,9 @@ Result<void> Publisher::read_records(PendingPublication& publication,
 bool Publisher::send(std::span<Outgoing> outgoing) {
   auto pause = retry_wait_min;
   while (true) {
+    if (options_.clock != nullptr) calling_since_ms_ = options_.clock->steady_ms();
     auto sent = send_once(outgoing);
+    calling_since_ms_ = -1;
     if (sent) break;
     // Nobody knows whether it happened. A new producer ends what the old one had open; then the log
     // says which commits it has seen. A log that is away is waited for, however long.

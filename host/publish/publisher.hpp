@@ -80,6 +80,10 @@ class Publisher {
   /// Since when, on the clock's steady time, a task has been in wait(); absent: none is. [any]
   std::optional<std::int64_t> waiting_since_ms() const;
 
+  /// Since when, on the clock's steady time, a call into the log has not come back; absent: none is
+  /// under way. A log that is away lets its calls come back, with errors. [any]
+  std::optional<std::int64_t> calling_since_ms() const;
+
   /// Puts the line sinks back to where `head` has them. [before the thread]
   static Result<void> restore(TaskSinks& sinks, const v1::Head& head);
 
@@ -129,6 +133,7 @@ class Publisher {
   std::vector<PendingPublication*> waiting_;                          // guarded by mutex_
   std::unordered_map<const PendingPublication*, Result<void>> done_;  // guarded by mutex_
   std::atomic<std::int64_t> waiting_since_ms_{-1};                    // -1: nobody waits
+  std::atomic<std::int64_t> calling_since_ms_{-1};                    // -1: no call is under way
   std::thread thread_;
 };
 

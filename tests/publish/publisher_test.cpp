@@ -104,6 +104,27 @@ TEST_CASE("publisher: it says what went out and since when somebody waits for it
   CHECK(pending.out_us >= pending.submitted_us);
 }
 
+TEST_CASE("publisher: it says since when a call into the log has not come back") {
+  Fixture fixture;
+  SystemClock clock;
+  auto publisher = Publisher::open(fixture.log, {.group = "app", .id = "0", .clock = &clock});
+  REQUIRE(publisher.has_value());
+  PendingPublication pending = fixture.pending(1);
+  CHECK_FALSE((*publisher)->calling_since_ms());
+  const std::int64_t begun_ms = clock.steady_ms();
+  fixture.log.hang(true);
+  (*publisher)->submit(pending);
+  std::optional<std::int64_t> since_ms;
+  while (!since_ms) since_ms = (*publisher)->calling_since_ms();
+  CHECK(*since_ms >= begun_ms);
+  CHECK_FALSE((*publisher)->is_done(pending));
+
+  fixture.log.hang(false);
+
+  REQUIRE((*publisher)->wait(pending).has_value());
+  CHECK_FALSE((*publisher)->calling_since_ms());
+}
+
 /// The first answer is lost, with or without what it was about, and so are those of `calls` to
 /// come.
 void check_published_once(std::uint64_t calls) {
