@@ -371,7 +371,7 @@ Result<Reloader*> App::open_reloader(Reloader::Options options) {
   options.state = state_path();
   reloads_ = std::make_unique<AppReloads>(AppReloads::Parts{config_, plugins_, workers_, view_,
                                                             logger_, state_path() / "plugins",
-                                                            journal_, options_.own_threads});
+                                                            *log_, journal_, options_.own_threads});
   WEIR_TRY(reloader_, Reloader::open(*reloads_, clock_, logger_, std::move(options)));
   return reloader_.get();
 }

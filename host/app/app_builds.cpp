@@ -33,11 +33,6 @@ Format to_format(const config::v1::Source& source) {
   return format;
 }
 
-const google::protobuf::Descriptor* message_type(const Plugin& plugin,
-                                                 const Manifest::Resolver& resolver) {
-  return resolver.message_type.empty() ? nullptr : plugin.message(resolver.message_type);
-}
-
 /// The sink that an output goes to; null: it is not wanted.
 const std::string* sink_of(const config::v1::Resolver& resolver, const std::string& output) {
   const auto named = resolver.to().find(output);
@@ -46,10 +41,14 @@ const std::string* sink_of(const config::v1::Resolver& resolver, const std::stri
   return every != resolver.to().end() ? &every->second : nullptr;
 }
 
-/// What `plugin` offers for the app's resolver `name`.
-const Manifest::Resolver& offer(const Config& config, const std::string& name,
-                                const Plugin& plugin) {
-  return *plugin.manifest().find(split_use(config.app().resolvers().at(name).use()).resolver);
+/// What a build offers for the app's resolver `name`.
+const Manifest::Resolver& offer_of(const Config& config, const std::string& name,
+                                   const Manifest& manifest) {
+  return *manifest.find(split_use(config.app().resolvers().at(name).use()).resolver);
+}
+
+FindType types_of(const Plugin& plugin) {
+  return [&plugin](const std::string& type) { return plugin.message(type); };
 }
 
 }  // namespace
@@ -97,21 +96,30 @@ Result<std::shared_ptr<Plugin>> load_plugin(const std::filesystem::path& file,
 }
 
 Result<std::string> settings_of(const Config& config, const std::string& name,
-                                const Plugin& plugin) {
-  const Manifest::Resolver& manifest = offer(config, name, plugin);
-  if (manifest.settings_type.empty()) return std::string{};
+                                const Manifest::Resolver& offer, const FindType& type) {
+  if (offer.settings_type.empty()) return std::string{};
   google::protobuf::DynamicMessageFactory factory;
   const std::unique_ptr<google::protobuf::Message> message(
-      factory.GetPrototype(plugin.message(manifest.settings_type))->New());
+      factory.GetPrototype(type(offer.settings_type))->New());
   WEIR_CHECK(config.bind_settings(name, message.get()));
   return message->SerializeAsString();
 }
 
+Result<std::string> settings_of(const Config& config, const std::string& name,
+                                const Plugin& plugin) {
+  return settings_of(config, name, offer_of(config, name, plugin.manifest()), types_of(plugin));
+}
+
 Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::string& name,
-                                            const Plugin& plugin) {
+                                            const Manifest::Resolver& offer, const FindType& type) {
   const config::v1::App& app = config.app();
   return make_decoder(to_format(app.sources().at(app.resolvers().at(name).from())),
-                      message_type(plugin, offer(config, name, plugin)));
+                      offer.message_type.empty() ? nullptr : type(offer.message_type));
+}
+
+Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::string& name,
+                                            const Plugin& plugin) {
+  return decoder_of(config, name, offer_of(config, name, plugin.manifest()), types_of(plugin));
 }
 
 std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& name,
@@ -119,7 +127,7 @@ std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& 
                                        const std::vector<std::string>& sink_names) {
   const config::v1::App& app = config.app();
   std::vector<ResolverOutput> outputs;
-  for (const Manifest::Feature& feature : offer(config, name, plugin).features) {
+  for (const Manifest::Feature& feature : offer_of(config, name, plugin.manifest()).features) {
     ResolverOutput& output = outputs.emplace_back();
     const std::string* sink = sink_of(app.resolvers().at(name), feature.name);
     if (sink == nullptr) continue;
@@ -132,9 +140,8 @@ std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& 
   return outputs;
 }
 
-std::vector<ResolverSchema> schemas_of(
-    const Task& task, const Manifest& manifest,
-    const std::function<const google::protobuf::Descriptor*(const std::string&)>& type) {
+std::vector<ResolverSchema> schemas_of(const Task& task, const Manifest& manifest,
+                                       const FindType& type) {
   std::vector<ResolverSchema> schemas;
   for (const TaskResolver& resolver : task.options().resolvers) {
     const Use use = split_use(resolver.use);
@@ -148,8 +155,7 @@ std::vector<ResolverSchema> schemas_of(
 }
 
 std::vector<ResolverSchema> schemas_of(const Task& task, const Plugin& plugin) {
-  return schemas_of(task, plugin.manifest(),
-                    [&](const std::string& type) { return plugin.message(type); });
+  return schemas_of(task, plugin.manifest(), types_of(plugin));
 }
 
 Result<TaskBuilds> builds_of(const Config& config, const Task& task,

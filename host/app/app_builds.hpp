@@ -42,11 +42,17 @@ std::vector<ResolverOutput> outputs_of(const Config& config, const std::string& 
                                        const Plugin& plugin,
                                        const std::vector<std::string>& sink_names);
 
+/// The same two for a build that was not loaded; `type` finds the descriptor of a message.
+using FindType = std::function<const google::protobuf::Descriptor*(const std::string&)>;
+Result<std::string> settings_of(const Config& config, const std::string& name,
+                                const Manifest::Resolver& offer, const FindType& type);
+Result<std::unique_ptr<Decoder>> decoder_of(const Config& config, const std::string& name,
+                                            const Manifest::Resolver& offer, const FindType& type);
+
 /// What the resolvers of `task` that use the plugin bring along in this build of it; `type` finds
 /// the descriptor of a message by its full name.
-std::vector<ResolverSchema> schemas_of(
-    const Task& task, const Manifest& manifest,
-    const std::function<const google::protobuf::Descriptor*(const std::string&)>& type);
+std::vector<ResolverSchema> schemas_of(const Task& task, const Manifest& manifest,
+                                       const FindType& type);
 std::vector<ResolverSchema> schemas_of(const Task& task, const Plugin& plugin);
 
 /// All that `task` needs to go over to `plugin`; empty resolvers: it does not use it. Creates the

@@ -9,6 +9,9 @@ namespace weir::host {
 
 namespace {
 
+/// Of each partition.
+constexpr std::int64_t probed_records_max = 100;
+
 void add(ProbationFigures& sum, const TaskOptions& task, const TaskSnapshot& now,
          const std::string& plugin) {
   for (std::size_t i = 0; i < task.resolvers.size(); ++i) {
@@ -72,6 +75,64 @@ Result<bool> AppReloads::check_schemas(const Task& task, const PluginFile& file,
   if (changed.empty()) return false;
   WEIR_TRY(const Registration fits, task.check_builds(changed));
   return fits.undo == UndoStep::begin;
+}
+
+Result<void> AppReloads::add_probe_parts(const PluginFile& file,
+                                         const std::optional<Schemas>& schemas,
+                                         ProbeRequest& request) {
+  const FindType type = [&](const std::string& name) {
+    return schemas ? schemas->message(name) : nullptr;
+  };
+  const auto running = std::ranges::find_if(parts_.plugins, [&](const auto& one) {
+    return one->manifest().plugin == file.manifest.plugin;
+  });
+  for (const auto& [name, resolver] : parts_.config.app().resolvers()) {
+    const Use use = split_use(resolver.use());
+    if (use.plugin != file.manifest.plugin) continue;
+    const Manifest::Resolver& offer = *file.manifest.find(use.resolver);
+    WEIR_TRY(auto settings, settings_of(parts_.config, name, offer, type));
+    WEIR_TRY(auto settings_running, settings_of(parts_.config, name, **running));
+    request.resolvers.push_back(
+        {name, use.resolver, std::move(settings), std::move(settings_running)});
+    // A second reader of a partition would be one more member of Kafka's group.
+    if (!parts_.config.app().log().has_embedded()) continue;
+    WEIR_TRY(const auto decoder, decoder_of(parts_.config, name, offer, type));
+    WEIR_CHECK(add_records(resolver.from(), *decoder, request));
+  }
+  return {};
+}
+
+Result<void> AppReloads::add_records(const std::string& source, Decoder& decoder,
+                                     ProbeRequest& request) {
+  for (const RunningTask& running : tasks()) {
+    const TaskSource& from = running.task->options().source;
+    if (from.name != source) continue;
+    WEIR_TRY(const OffsetRange range, parts_.log.offsets(from.input));
+    WEIR_TRY(
+        const auto reader,
+        parts_.log.open_reader(from.input, std::max(range.begin, range.end - probed_records_max)));
+    WEIR_TRY(const auto records, reader->fetch({.records = probed_records_max}));
+    Arena arena;
+    for (const Record& record : records) {
+      ProbeRequest::Record& one = request.records.emplace_back();
+      one.resolver = request.resolvers.size() - 1;
+      one.has_key = record.key.has_value();
+      one.key = record.key.value_or(std::string_view());
+      one.topic = from.input.topic;
+      one.partition = from.input.partition;
+      one.offset = record.offset;
+      one.timestamp_ms = record.timestamp_ms;
+      const auto value = record.value ? decoder.decode(*record.value, arena)
+                                      : Result<std::string_view>(std::string_view());
+      if (!value || !record.value) {
+        request.records.pop_back();  // no resolver would see it
+        continue;
+      }
+      one.has_value = true;
+      one.value = *value;
+    }
+  }
+  return {};
 }
 
 Result<std::shared_ptr<Plugin>> AppReloads::load(const std::filesystem::path& file,

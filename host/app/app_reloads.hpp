@@ -9,6 +9,7 @@
 #include "app/app_view.hpp"
 #include "base/logger.hpp"
 #include "config/config.hpp"
+#include "log/log.hpp"
 #include "reload/reload_app.hpp"
 #include "supervise/journal.hpp"
 #include "task/worker.hpp"
@@ -25,8 +26,9 @@ class AppReloads final : public ReloadApp {
     AppView& view;
     Logger& logger;
     std::filesystem::path copies;  ///< where plugins are loaded from
-    Journal* journal = nullptr;    ///< null: nobody wants to know
-    bool own_threads = true;       ///< false: the one thread that calls this turns the tasks
+    Log& log;
+    Journal* journal = nullptr;  ///< null: nobody wants to know
+    bool own_threads = true;     ///< false: the one thread that calls this turns the tasks
   };
   explicit AppReloads(Parts parts) : parts_(std::move(parts)) {}
 
@@ -36,6 +38,8 @@ class AppReloads final : public ReloadApp {
   std::vector<Misfit> misfits(const PluginFile& file) override;
   Result<bool> check_schemas(const Task& task, const PluginFile& file,
                              const std::optional<Schemas>& schemas) override;
+  Result<void> add_probe_parts(const PluginFile& file, const std::optional<Schemas>& schemas,
+                               ProbeRequest& request) override;
   Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file,
                                        const std::string& name) override;
   Result<TaskBuilds> builds(const Task& task, const std::shared_ptr<Plugin>& plugin) override;
@@ -45,6 +49,8 @@ class AppReloads final : public ReloadApp {
   void show(const std::vector<GenerationView>& generations, std::uint64_t pinned) override;
 
  private:
+  Result<void> add_records(const std::string& source, Decoder& decoder, ProbeRequest& request);
+
   Parts parts_;
 };
 

@@ -25,6 +25,7 @@
 #include "app/command_words.hpp"
 #include "app/exit_code.hpp"
 #include "app/output.hpp"
+#include "reload/probe.hpp"
 
 namespace weir::host {
 namespace {
@@ -593,6 +594,9 @@ int run_command_line(int argc, const char* const* argv) {
   const std::vector<std::string> arguments(argv + std::min(argc, 1), argv + argc);
   if (!arguments.empty() && arguments.front() == plugin_check_child_word) {
     return command_plugin_check_child(std::span(arguments).subspan(1));
+  }
+  if (!arguments.empty() && arguments.front() == probe_child_word) {
+    return run_probe_child(std::span(arguments).subspan(1));
   }
   CommandLine line;
   return static_cast<int>(line.run(arguments));

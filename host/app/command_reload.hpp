@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "app/exit_code.hpp"
 #include "app/output.hpp"
@@ -24,6 +25,9 @@ struct ReloadOptions {
 /// `weir reload`, `weir plugin load` and `weir plugin activate`: asks the running host, and waits
 /// for what comes of it.
 ExitCode command_reload(const ReloadOptions& options, ReloadRequest::What what);
+
+/// The first word of a command line that tries a build for a host; not for people.
+inline constexpr std::string_view probe_child_word = "__reload-probe-child";
 
 /// `weir plugin history`: from the state directory, with a host or without.
 ExitCode command_plugin_history(const ReloadOptions& options);

@@ -10,6 +10,7 @@
 
 #include "admin/admin.hpp"
 #include "app/app.hpp"
+#include "app/command_reload.hpp"
 #include "app/control.hpp"
 #include "app/kill_at.hpp"
 #include "app/output.hpp"
@@ -216,7 +217,7 @@ Result<std::unique_ptr<Control>> start_control(App& app, const config::v1::App& 
                 .probation = {.time_ms = limits.probation(),
                               .records = limits.records(),
                               .rejects_percent_max = static_cast<double>(limits.rejects_percent())},
-                .probe = {},
+                .probe_command = {"/proc/self/exe", std::string(probe_child_word)},
                 .turn_tasks = {},
                 .after_step = std::move(after_step)}));
   return Control::start(*reloader, app.state_path(), logger);

@@ -71,7 +71,6 @@ std::variant<std::vector<std::string>, Refusal> probe_build(const ProbeRequest& 
   std::vector<std::string> command = request.command;
   command.insert(command.end(), {file.path.string(), nonce});
   Heard heard;
-  // One line is not the end of it: the whole has the time that one silence has.
   auto end =
       run_child(command, request.time_max, [&](std::string_view line) { heard.hear(line, nonce); });
   if (!end) return cannot(end.error().message);

@@ -134,6 +134,11 @@ class Probe {
     const std::string_view stored = entry.bytes;
     const auto taken = resaved(*pair.candidate, entry.key, stored, entry.state_version);
     if (!taken) return answer_.fail(ReloadCode::state_unreadable, taken.error().message);
+    // Where the author says that older code cannot read it, an undo log is kept instead.
+    const Manifest::Resolver& manifest = pair.candidate->manifest();
+    const std::uint32_t oldest_reader =
+        manifest.state_readable_by == 0 ? manifest.state_version : manifest.state_readable_by;
+    if (oldest_reader > pair.running->manifest().state_version) return true;
     const auto back = resaved(*pair.running, entry.key, *taken, entry.state_version);
     if (!back) {
       return answer_.fail(

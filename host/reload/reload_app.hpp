@@ -10,6 +10,7 @@
 #include "base/result.hpp"
 #include "config/config.hpp"
 #include "reload/probation.hpp"
+#include "reload/probe.hpp"
 #include "resolve/plugin.hpp"
 #include "resolve/schemas.hpp"
 #include "task/task.hpp"
@@ -54,6 +55,12 @@ class ReloadApp {
   /// True: the builds that run cannot read its States, so that a task keeps an undo log.
   virtual Result<bool> check_schemas(const Task& task, const PluginFile& file,
                                      const std::optional<Schemas>& schemas) = 0;
+
+  /// What another process needs to try the file: its resolvers in the app with their settings, and
+  /// the newest records that they read, where those can be had without disturbing the tasks.
+  virtual Result<void> add_probe_parts(const PluginFile& file,
+                                       const std::optional<Schemas>& schemas,
+                                       ProbeRequest& request) = 0;
 
   virtual Result<std::shared_ptr<Plugin>> load(const std::filesystem::path& file,
                                                const std::string& name) = 0;

@@ -215,14 +215,28 @@ std::optional<Refusal> Reloader::check(Slot& slot, const Staged& staged, ReloadR
   }
   report.state_changes = state_schema_changes(slot.running->file(), file);
 
-  if (!options_.probe) {
+  return probe(slot, staged, report);
+}
+
+std::optional<Refusal> Reloader::probe(const Slot& slot, const Staged& staged,
+                                       ReloadReport& report) {
+  if (options_.probe_command.empty()) {
     report.checked.emplace_back("not tried in another process");
     return std::nullopt;
   }
-  auto probed = options_.probe(staged, *slot.running);
-  if (auto* refusal = std::get_if<Refusal>(&probed)) return std::move(*refusal);
-  const auto& tried = std::get<std::vector<std::string>>(probed);
-  report.checked.insert(report.checked.end(), tried.begin(), tried.end());
+  ProbeRequest request;
+  request.command = options_.probe_command;
+  request.candidate = staged.copy;
+  request.running = slot.running->copy_path();
+  request.copies = generations_.builds().parent_path();
+  request.state = options_.state;
+  if (auto parts = app_.add_probe_parts(staged.file, staged.schemas, request); !parts) {
+    return refusal_of(ReloadStep::fit, ReloadCode::settings, parts.error().message);
+  }
+  auto tried = probe_build(request);
+  if (auto* refusal = std::get_if<Refusal>(&tried)) return std::move(*refusal);
+  const auto& lines = std::get<std::vector<std::string>>(tried);
+  report.checked.insert(report.checked.end(), lines.begin(), lines.end());
   step("probe");
   return std::nullopt;
 }

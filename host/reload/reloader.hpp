@@ -69,10 +69,9 @@ class Reloader {
     std::filesystem::path state;
     bool restarted = false;  ///< no operator has started the host: its last worker process died
     ProbationLimits probation;
-    /// Tries the candidate in another process; empty: it is not tried.
-    std::function<std::variant<std::vector<std::string>, Refusal>(const Staged& candidate,
-                                                                  const Plugin& running)>
-        probe;
+    /// A program and its first arguments, which calls run_probe_child() with those that follow;
+    /// empty: a candidate is not tried in another process.
+    std::vector<std::string> probe_command;
     /// Called while the tasks are waited for; where nobody else turns them, this does. May be
     /// empty.
     std::function<void()> turn_tasks;
@@ -127,6 +126,7 @@ class Reloader {
   Slot* find(const std::string& plugin);
   ReloadAnswer reload(Slot& slot, const ReloadRequest& request);
   std::optional<Refusal> check(Slot& slot, const Staged& staged, ReloadReport& report);
+  std::optional<Refusal> probe(const Slot& slot, const Staged& staged, ReloadReport& report);
   std::variant<Candidate, Refusal> load(const Staged& staged, const v1::Generation& generation);
   ReloadAnswer activate(Slot& slot, Candidate candidate, const ReloadRequest& request,
                         ReloadReport report);

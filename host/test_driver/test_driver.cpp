@@ -174,7 +174,6 @@ struct TestDriver::Impl {
     if (reloader == nullptr) {
       reloader = or_throw(app->open_reloader({.state = {},
                                               .probation = {.time_ms = never_ms},
-                                              .probe = {},
                                               .turn_tasks = [this] { turn(); },
                                               .after_step = {}}));
     }

@@ -72,7 +72,7 @@ sinks:
     app = *std::move(opened);
     auto reloads = app->open_reloader({.state = {},
                                        .probation = probation,
-                                       .probe = {},
+                                       .probe_command = {},
                                        .turn_tasks = [this] { while_waiting(); },
                                        .after_step = {}});
     REQUIRE_MESSAGE(reloads, reloads.error().message);
