@@ -44,7 +44,6 @@ std::string_view name_of(ReloadCode code) {
     WEIR_CODE(task_halted);
     WEIR_CODE(timeout);
     WEIR_CODE(too_many_rejects);
-    WEIR_CODE(too_slow);
     WEIR_CODE(operator_asked);
     WEIR_CODE(worker_ended);
 #undef WEIR_CODE

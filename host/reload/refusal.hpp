@@ -65,7 +65,6 @@ enum class ReloadCode {
   timeout,
   // probation
   too_many_rejects,
-  too_slow,
   operator_asked,
   worker_ended,
 };

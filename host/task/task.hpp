@@ -274,9 +274,6 @@ class Task {
   /// `behind` null: with a key of its own, until `wait` is over.
   Result<Flow> park(Stage& stage, const Record& record, MaybeBytes key, Parking::Key* behind,
                     const Parking::Wait& wait);
-  /// The record waits until an operator says so, and its key with it.
-  Result<Flow> park_until_told(Stage& stage, const Record& record, MaybeBytes key,
-                               std::string_view reason);
   Result<bool> resolve_parked(std::int64_t now_ms);
   Result<Flow> resolve_parked(Parking::Key& key, ParkedLimit& left);
   Result<Flow> resolve_parked(Parking::Key& key, const v1::ParkedRecord& stored,

@@ -141,18 +141,6 @@ Result<Task::Flow> Task::park(Stage& stage, const Record& record, MaybeBytes key
   return Flow::go_on;
 }
 
-Result<Task::Flow> Task::park_until_told(Stage& stage, const Record& record, MaybeBytes key,
-                                         std::string_view reason) {
-  const Parking::Wait wait{
-      .for_ms = std::nullopt, .attempts = 0, .reason = reason, .offset = record.offset};
-  Parking::Key* const waited = recalled_ == nullptr ? nullptr : recalled_->waited;
-  if (waited == nullptr || waited->key() != key) {
-    return park(stage, record, key, waiting(stage, key), wait);
-  }
-  parking_->wait(*waited, wait, now());
-  return Flow::wait;
-}
-
 Result<void> Task::end_wait(Stage& stage, const std::string& key) {
   if (stage.timers == nullptr || key.empty()) return {};
   WEIR_CHECK(stage.timers->release(key));
