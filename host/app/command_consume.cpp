@@ -42,7 +42,7 @@ class Consuming {
         print(*cursor);
         if (cursor->next == cursor->batch.size()) WEIR_CHECK(fetch());
       }
-      if (!options_.follow || is_done()) return {};
+      if (is_done() || (!options_.follow && is_at_end())) return {};
       (void)flush_data();
       opened_.log->wait_for_records(follow_wait);
     }
@@ -50,6 +50,12 @@ class Consuming {
 
  private:
   bool is_done() const { return options_.limit != 0 && printed_ >= options_.limit; }
+
+  /// A log may have nothing at the moment and more before the end.
+  bool is_at_end() const {
+    return std::ranges::all_of(
+        cursors_, [](const Cursor& cursor) { return cursor.reader->position() >= cursor.end; });
+  }
 
   void find_type() {
     if (!opened_.config) return;

@@ -222,7 +222,8 @@ class TwoHosts(Case):
         copy = app.directory / "copy"
         with feeder.paused():
             host.send_signal(signal.SIGSTOP)
-            shutil.copytree(app.directory / "state", copy, ignore=shutil.ignore_patterns("admin*"))
+            shutil.copytree(app.directory / "state", copy,
+                            ignore=shutil.ignore_patterns("*.sock", "admin*"))
             (copy / "identity").unlink()
             host.send_signal(signal.SIGCONT)
         self.wait_until_it_goes_on(app, host, 500, talk="first")

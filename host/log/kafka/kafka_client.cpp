@@ -54,6 +54,7 @@ void KafkaHealth::bad(std::string text, rd_kafka_resp_err_t cause) {
   text_ = std::move(text);
   cause_ = cause;
   is_bad_.store(true, std::memory_order_relaxed);
+  trouble_count_.fetch_add(1, std::memory_order_relaxed);
 }
 
 void KafkaHealth::clear() {

@@ -43,6 +43,8 @@ class KafkaHealth {
     if (is_bad_.load(std::memory_order_relaxed)) clear();
   }
   std::optional<std::string> trouble() const;
+  /// How often something went wrong so far.
+  std::uint64_t trouble_count() const { return trouble_count_.load(std::memory_order_relaxed); }
   /// librdkafka's own word for the trouble, where it is librdkafka that has it.
   rd_kafka_resp_err_t cause() const;
   /// Nothing has worked since no broker could be reached.
@@ -54,6 +56,7 @@ class KafkaHealth {
 
   std::atomic<bool> is_bad_{false};
   std::atomic<bool> is_unreachable_{false};
+  std::atomic<std::uint64_t> trouble_count_{0};
   mutable std::mutex mutex_;
   std::string text_;                                        // guarded by mutex_
   rd_kafka_resp_err_t cause_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // guarded by mutex_

@@ -117,9 +117,13 @@ Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
 /// librdkafka 2.0.2 never comes back from the marks when the coordinator of their group is unknown
 /// to it and cannot be told at once.
 Result<void> KafkaProducer::find_coordinator() {
-  if (knows_coordinator_) return {};
+  const std::uint64_t troubles = client_->context().health.trouble_count();
+  if (knows_coordinator_ && troubles == troubles_) return {};
+  next_ = Next::abort;
+  last_code_ = RD_KAFKA_RESP_ERR_NO_ERROR;
   WEIR_CHECK(admin_->find_coordinator(*client_, options_.group));
   knows_coordinator_ = true;
+  troubles_ = troubles;
   return {};
 }
 
@@ -193,14 +197,16 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
   if (!publications.front().marks.empty()) WEIR_CHECK(find_coordinator());
   auto done = begin();
   if (!done) return give_up(std::move(done).error());
-  // The marks go first. While the transaction before is still being ended, they are tried again
-  // after retry.backoff.ms, partitions of records only after 20 ms; and a record that fails while
-  // marks are sent would take their answer away.
-  if (!publications.front().marks.empty()) done = send_marks(publications);
   for (const Publication& publication : publications) {
     if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
   }
-  if (done) done = await_delivery(transaction_timeout);
+  if (done && !publications.front().marks.empty()) {
+    // A record that fails while the marks are sent would take their answer away; and that records
+    // are delivered says that there is a broker to send marks to, without which they may hang.
+    done = await_delivery(transaction_timeout);
+    if (done) done = find_coordinator();  // it may have gone since
+    if (done) done = send_marks(publications);
+  }
   if (done) {
     done = until_done(
         "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); });

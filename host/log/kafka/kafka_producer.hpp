@@ -106,6 +106,7 @@ class KafkaProducer final : public Producer {
   std::optional<Error> dead_;
   std::uint64_t generation_ = 0;       // of the member when it was opened
   bool knows_coordinator_ = false;     // client_ does
+  std::uint64_t troubles_ = 0;         // of the log, when client_ came to know it
   Next next_ = Next::go_on;            // of the last until_done()
   rd_kafka_resp_err_t last_code_{};    // of the last until_done()
   std::vector<std::int64_t> offsets_;  // of append(), which delivery reports fill

@@ -85,7 +85,7 @@ constexpr std::array<std::pair<const char*, const char*>, 6> producer_defaults{{
     {"queue.buffering.max.kbytes", "262144"},
     {"queue.buffering.max.messages", "1000000"},
     {"message.max.bytes", "135266304"},  // the broker's own limit decides
-    {"retry.backoff.ms", "2"},           // a transaction that ends holds up the next; default: 100
+    {"retry.backoff.ms", "5"},           // with the default of 100 a transaction takes 100 ms
 }};
 
 /// Before, the last message of SCRAM repeats the wrong nonce.
