@@ -132,14 +132,12 @@ class Registrar {
         return error(Errc::corrupt, "resolver {}: its schema {} is missing", resolver.name, id);
       }
       const v1::Schema& known = stored->second;
-      const std::uint32_t oldest_reader =
-          known.readable_by() == 0 ? known.state_version() : known.readable_by();
-      if (oldest_reader > resolver.state_version) {
+      if (oldest_reader(known) > resolver.state_version) {
         conflict(
             resolver,
             fmt::format("its State is of version {}, the plugin brings version {}: newer State "
                         "is not readable by older code; use a plugin with version {} or later",
-                        known.state_version(), resolver.state_version, oldest_reader));
+                        known.state_version(), resolver.state_version, oldest_reader(known)));
         return {};
       }
     }

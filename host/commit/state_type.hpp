@@ -21,6 +21,11 @@ namespace weir::host {
 v1::Schema make_schema(const google::protobuf::Descriptor& type, std::uint32_t state_version,
                        std::uint32_t readable_by = 0);
 
+/// The oldest State version whose code reads States of this schema.
+inline std::uint32_t oldest_reader(const v1::Schema& schema) {
+  return schema.readable_by() == 0 ? schema.state_version() : schema.readable_by();
+}
+
 /// A stored schema, brought to life in a descriptor pool of its own. Any thread, one at a time.
 class StateType {
  public:

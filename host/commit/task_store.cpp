@@ -20,6 +20,7 @@
 #include "commit/parked_rows.hpp"
 #include "commit/row.hpp"
 #include "commit/rows.hpp"
+#include "commit/state_type.hpp"
 #include "commit/timer_rows.hpp"
 #include "commit/undo_log.hpp"
 #include "lmdb/environment.hpp"
@@ -87,9 +88,18 @@ struct TaskStore::Impl {
 
   std::string where() const { return "task " + options.task; }
 
-  /// Of the build that runs.
-  std::uint32_t state_version(const std::string& resolver) const {
-    return next_catalog.schemas.at(next_catalog.resolvers.at(resolver).schema()).state_version();
+  static const v1::Schema* schema_of(const Catalog& catalog, const std::string& resolver) {
+    const auto schema = catalog.schemas.find(catalog.resolvers.at(resolver).schema());
+    return schema == catalog.schemas.end() ? nullptr : &schema->second;  // stateless
+  }
+
+  /// Whether the builds that run can read what those of `next` will write.
+  bool running_builds_read(const Registration& next) const {
+    return std::ranges::all_of(known_resolvers, [&](const ResolverSchema& resolver) {
+      const v1::Schema* const running = schema_of(next_catalog, resolver.name);
+      const v1::Schema* const written = schema_of(next.catalog, resolver.name);
+      return running == nullptr || oldest_reader(*written) <= running->state_version();
+    });
   }
 
   void step(std::string_view name) const {
@@ -313,7 +323,6 @@ Result<std::vector<ResolverId>> TaskStore::register_resolvers(
 Result<Registration> TaskStore::check_builds(std::span<const ResolverSchema> resolvers,
                                              Ways ways) const {
   const Impl& impl = *impl_;
-  bool is_readable = true;  // by the builds that run, what these will write
   std::vector<std::string> refusals;
   const auto refuse = [&](const ResolverSchema& resolver, std::string_view why) {
     refusals.push_back(fmt::format("{}: resolver {}: {}", impl.where(), resolver.name, why));
@@ -333,16 +342,11 @@ Result<Registration> TaskStore::check_builds(std::span<const ResolverSchema> res
                                      "could not fire after a rollback; restart the host with this "
                                      "build");
     }
-    if (resolver.state == nullptr || now->state == nullptr) continue;
-    const std::uint32_t running = impl.state_version(resolver.name);
-    const std::uint32_t oldest_reader =
-        resolver.state_readable_by == 0 ? resolver.state_version : resolver.state_readable_by;
-    is_readable = is_readable && oldest_reader <= running;
   }
   if (!refusals.empty()) return error(Errc::refused, "{}", fmt::join(refusals, "\n"));
   auto joined = register_in(impl.next_catalog, resolvers, {});
   if (joined) {
-    if (!is_readable) joined->undo = UndoStep::begin;
+    if (!impl.running_builds_read(*joined)) joined->undo = UndoStep::begin;
     return joined;
   }
   if (ways == Ways::back) {

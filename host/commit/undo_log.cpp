@@ -96,7 +96,7 @@ int UndoLog::restore(MDB_txn* txn) {
     if (code == 0) code = put_back(txn, undo, dbi);
     if (code != 0) return code;
   }
-  return forget(txn);
+  return 0;
 }
 
 int UndoLog::forget(MDB_txn* txn) {

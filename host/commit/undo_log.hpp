@@ -25,8 +25,7 @@ class UndoLog {
     return active_ ? keep_row(txn, dbi, key) : 0;
   }
 
-  /// Every row is again what it was when the log began, also in databases that nobody watches now;
-  /// then as forget().
+  /// Every row is again what it was when the log began, also in databases that nobody watches now.
   static int restore(MDB_txn* txn);
 
   /// Nothing is kept any more.
