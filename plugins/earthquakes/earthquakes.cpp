@@ -54,9 +54,4 @@ weir::Result<Summary> follow(const Earthquake& event, Network& network, const Se
   return summary;
 }
 
-WEIR_PLUGIN("earthquakes", "1.0.0",
-            weir::resolver<follow>("follow")
-                .key<&Earthquake::net>()
-                .event_time<&Earthquake::time, weir::milliseconds>());
-
 }  // namespace earthquakes
