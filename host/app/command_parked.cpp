@@ -13,6 +13,7 @@
 #include "commit/state_reader.hpp"
 #include "config/config.hpp"
 #include "config/values.hpp"
+#include "task/parked_view.hpp"
 
 namespace weir::host {
 namespace {
@@ -182,19 +183,8 @@ void print_dropped(const v1::ParkedKey& key, const v1::ParkedRecord& record, std
                            record.offset(), format_time_ms(record.timestamp_ms())));
     return;
   }
-  std::vector<Header> headers;
-  for (const v1::ParkedRecord::Header& header : record.headers()) {
-    headers.push_back({header.name(), header.has_value()
-                                          ? MaybeBytes(std::string_view(header.value()))
-                                          : std::nullopt});
-  }
-  Record view;
-  if (record.has_key()) view.key = record.key();
-  if (record.has_value()) view.value = record.value();
-  view.headers = headers;
-  view.offset = record.offset();
-  view.timestamp_ms = record.timestamp_ms();
-  print_line(record_line(partition, view, std::nullopt));
+  const ParkedView view({&record, 1});
+  print_line(record_line(partition, view.records.front(), std::nullopt));
 }
 
 Result<ExitCode> drop(const ParkedOptions& options) {

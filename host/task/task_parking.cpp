@@ -6,6 +6,7 @@
 #include "base/bytes.hpp"
 #include "base/counted.hpp"
 #include "base/limits.hpp"
+#include "task/parked_view.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
@@ -35,29 +36,6 @@ v1::ParkedRecord to_parked(const Record& record, std::int64_t arrival_ms,
   out.set_retry_of(std::string(retry_of));
   return out;
 }
-
-/// Records as they came, views into what was stored.
-struct ParkedView {
-  explicit ParkedView(std::span<const v1::ParkedRecord> stored) : headers(stored.size()) {
-    records.reserve(stored.size());
-    for (std::size_t i = 0; i < stored.size(); ++i) {
-      const v1::ParkedRecord& from = stored[i];
-      for (const v1::ParkedRecord::Header& header : from.headers()) {
-        headers[i].push_back({header.name(), header.has_value()
-                                                 ? MaybeBytes(std::string_view(header.value()))
-                                                 : std::nullopt});
-      }
-      records.push_back(
-          {.key = from.has_key() ? MaybeBytes(std::string_view(from.key())) : std::nullopt,
-           .value = from.has_value() ? MaybeBytes(std::string_view(from.value())) : std::nullopt,
-           .headers = headers[i],
-           .offset = from.offset(),
-           .timestamp_ms = from.timestamp_ms()});
-    }
-  }
-  std::vector<std::vector<Header>> headers;
-  std::vector<Record> records;
-};
 
 }  // namespace
 
