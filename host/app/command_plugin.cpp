@@ -62,9 +62,9 @@ std::string json_of(const Manifest::Resolver& resolver) {
                             json_string(feature.name), json_string(feature.type));
   }
   return fmt::format(
-      R"({{"name":{},"message":{},"state":{},"state_version":{},"settings":{},"timers":{},"features":[{}]}})",
+      R"({{"name":{},"message":{},"state":{},"state_version":{},"readable_by":{},"settings":{},"timers":{},"features":[{}]}})",
       json_string(resolver.name), json_or_null(resolver.message_type),
-      json_or_null(resolver.state_type), resolver.state_version,
+      json_or_null(resolver.state_type), resolver.state_version, resolver.state_readable_by,
       json_or_null(resolver.settings_type), resolver.timers, features);
 }
 
@@ -79,6 +79,16 @@ void print_json(const InspectReport& report) {
       json_of(report.file), manifest.abi_major, manifest.abi_minor,
       json_string(manifest.sdk_version), manifest.protobuf_version, resolvers, report.loadable,
       json_of(report.lint), json_string(report.schemas_text)));
+}
+
+std::string state_of(const Manifest::Resolver& resolver) {
+  std::string out = fmt::format("{}, version {}", resolver.state_type, resolver.state_version);
+  if (resolver.state_readable_by < resolver.state_version) {
+    out += fmt::format(", readable by code of version {} on", resolver.state_readable_by);
+  } else if (resolver.state_version > 1) {
+    out += ", not readable by older code";
+  }
+  return out;
 }
 
 void print_text(const InspectReport& report) {
@@ -101,10 +111,7 @@ void print_text(const InspectReport& report) {
     print_entry("resolver", resolver.name);
     print_entry("  message",
                 resolver.message_type.empty() ? "the record's bytes" : resolver.message_type);
-    print_entry("  state",
-                resolver.state_type.empty()
-                    ? "none"
-                    : fmt::format("{}, version {}", resolver.state_type, resolver.state_version));
+    print_entry("  state", resolver.state_type.empty() ? "none" : state_of(resolver));
     if (!resolver.settings_type.empty()) print_entry("  settings", resolver.settings_type);
     if (resolver.timers) print_entry("  timers", "on the arrival clock");
     for (const Manifest::Feature& feature : resolver.features) {

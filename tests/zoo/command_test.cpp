@@ -50,6 +50,23 @@ TEST_CASE("zoo: weir plugin inspect prints what a file says of itself") {
   CHECK(report["sha256"].get<std::string>().size() == 64);
   CHECK(report["resolvers"][0]["state"] == "zoo.Count");
   CHECK(report["resolvers"][0]["settings"].is_null());
+  CHECK(report["resolvers"][0]["state_version"] == 1);
+  CHECK(report["resolvers"][0]["readable_by"] == 1);
+}
+
+TEST_CASE("zoo: weir plugin inspect says which older code reads the States") {
+  const auto state_line = [](const std::string& file) {
+    const Run run = weir("plugin inspect '" WEIR_PAGE_TIMES "/" + file + "'");
+    INFO(run.out);
+    const std::size_t begin = run.out.find("  state");
+    REQUIRE(begin != std::string::npos);
+    return run.out.substr(begin, run.out.find('\n', begin) - begin);
+  };
+  CHECK(state_line("page_time_v1.so") == "  state            page_time.PageTime, version 1");
+  CHECK(state_line("page_time_v2.so") ==
+        "  state            page_time.PageTime, version 2, readable by code of version 1 on");
+  CHECK(state_line("page_time_v3.so") ==
+        "  state            page_time.PageTime, version 3, not readable by older code");
 }
 
 TEST_CASE("zoo: weir plugin inspect exits with 77 for a file that would be refused") {
