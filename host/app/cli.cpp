@@ -12,6 +12,7 @@
 #include "app/command_consume.hpp"
 #include "app/command_crashes.hpp"
 #include "app/command_deadletters.hpp"
+#include "app/command_migrate.hpp"
 #include "app/command_parked.hpp"
 #include "app/command_plugin.hpp"
 #include "app/command_produce.hpp"
@@ -267,11 +268,23 @@ class CommandLine {
             "  weir plugin history -c app.yaml\n"
             "  weir plugin history unique_ips --state ./state --format json",
             [this] { return command_plugin_history(reload_); });
-    for (CLI::App* c : {&load, &activate, &history}) {
+    CLI::App& migrate =
+        add(group, "migrate", "Whether a build reads all States of an app, and how many are older",
+            "Beside a running host or without one. --dry-run lets a process of its own read and\n"
+            "save every State with the build that would run; no State is changed.\n"
+            "\n"
+            "Examples:\n"
+            "  weir plugin migrate unique_ips -c app.yaml --dry-run\n"
+            "  weir plugin migrate -c app.yaml --dry-run --from build/unique_ips.so\n"
+            "Exits with 1 when it cannot read one of them; stdout has the first such keys.",
+            [this] { return command_migrate_dry_run(reload_); });
+    add_candidate(migrate, reload_);
+    migrate.add_flag("--dry-run", reload_.dry_run, "try a build, and change nothing")->required();
+    for (CLI::App* c : {&load, &activate, &history, &migrate}) {
       c->add_option("PLUGIN", reload_.plugin,
-                    c == &history ? "only of this plugin"
-                                  : "the plugin; may be absent where the "
-                                    "app has one")
+                    c == &history   ? "only of this plugin"
+                    : c == &migrate ? "only of this plugin"
+                                    : "the plugin; may be absent where the app has one")
           ->type_name("");
       add_host(*c, reload_);
     }

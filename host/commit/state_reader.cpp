@@ -155,6 +155,13 @@ class TaskReader {
     return next;
   }
 
+  Result<Catalog> catalog() {
+    WEIR_TRY(const NoHost held, guard());
+    WEIR_TRY(MDB_txn * raw, environment_->begin_read());
+    const Transaction txn(raw);
+    return rows_->catalog(raw, resolvers_, schemas_);
+  }
+
   Result<std::vector<v1::ParkedKey>> parked() {
     WEIR_TRY(const NoHost held, guard());
     std::vector<v1::ParkedKey> out;
@@ -374,6 +381,15 @@ const std::string& StateReader::app() const { return impl_->app; }
 
 Result<std::vector<StateReader::ResolverInfo>> StateReader::resolvers() {
   return impl_->resolvers();
+}
+
+Result<std::map<std::string, Catalog>> StateReader::catalogs() {
+  WEIR_CHECK(impl_->find_tasks());
+  std::map<std::string, Catalog> out;
+  for (const auto& [name, task] : impl_->tasks) {
+    WEIR_TRY(out[name], task->catalog());
+  }
+  return out;
 }
 
 Result<std::vector<StateReader::Parked>> StateReader::parked() {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,6 +11,7 @@
 #include <vector>
 
 #include "base/result.hpp"
+#include "commit/catalog.hpp"
 #include "weir/v1/task.pb.h"
 
 namespace weir::host {
@@ -51,6 +53,8 @@ class StateReader {
 
   const std::string& app() const;
   Result<std::vector<ResolverInfo>> resolvers();
+  /// What each task knows of resolvers and State types, by task.
+  Result<std::map<std::string, Catalog>> catalogs();
 
   /// Every State of `key` (empty `resolver`: of all resolvers), in all tasks.
   /// Errc::not_found: no task knows `resolver`. No State for the key is not an error.

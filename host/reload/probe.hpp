@@ -14,6 +14,10 @@ namespace weir::host {
 
 /// What another process is to try with a build before this one loads it.
 struct ProbeRequest {
+  enum class What {
+    build,   ///< probe_build()
+    states,  ///< try_states()
+  } what = What::build;
   /// A program and its first arguments, which calls run_probe_child() with those that follow.
   std::vector<std::string> command;
   std::filesystem::path candidate;
@@ -25,6 +29,7 @@ struct ProbeRequest {
     std::string resolver;  ///< in the plugin
     std::string settings;  ///< serialized, of the candidate's settings message
     std::string settings_running;
+    std::string renamed_from;  ///< what its State may still be stored under; empty: nothing
   };
   std::vector<Resolver> resolvers;
   std::size_t states_max = 500;  ///< of each resolver

@@ -1,7 +1,4 @@
 // The process in which a candidate may do its worst.
-#include <sys/resource.h>
-#include <unistd.h>
-
 #include <map>
 #include <memory>
 
@@ -9,47 +6,15 @@
 #include "base/counted.hpp"
 #include "commit/state_reader.hpp"
 #include "reload/probe.hpp"
+#include "reload/probe_answer.hpp"
 #include "reload/probe_file.hpp"
-#include "resolve/check_child.hpp"
+#include "reload/state_trial.hpp"
 #include "resolve/instance.hpp"
 #include "resolve/plugin_copy.hpp"
 
 namespace weir::host {
 
 namespace {
-
-/// Says on the answer's descriptor what happens.
-class Answer {
- public:
-  explicit Answer(std::string nonce) : nonce_(std::move(nonce)) {}
-  void doing(std::string_view what) const { say("doing", what); }
-  void done(std::string_view what) const { say("done", what); }
-  void finished() const { say("finished", ""); }
-  bool fail(ReloadCode code, std::string_view why) const {
-    say("fail", fmt::format("{} {}", name_of(code), why));
-    return false;
-  }
-
- private:
-  void say(std::string_view word, std::string_view text) const {
-    const std::string line = fmt::format("{} {} {}\n", nonce_, word, escape_line(text));
-    // A parent that is gone has nothing to be told.
-    if (write(check_answer_descriptor, line.data(), line.size()) < 0) _exit(1);
-  }
-  std::string nonce_;
-};
-
-void limit_resources(std::chrono::milliseconds time_max) {
-  const auto seconds = static_cast<rlim_t>(time_max.count() / 1000 + 1);
-  const rlimit cpu{seconds, seconds + 1};
-  setrlimit(RLIMIT_CPU, &cpu);
-  const rlimit none{0, 0};
-  setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-  const rlimit data{rlim_t{2} << 30, rlim_t{2} << 30};
-  setrlimit(RLIMIT_DATA, &data);
-#endif
-}
 
 /// One resolver of both builds.
 struct Pair {
@@ -60,7 +25,8 @@ struct Pair {
 
 class Probe {
  public:
-  Probe(const ProbeRequest& request, const Answer& answer) : request_(request), answer_(answer) {}
+  Probe(const ProbeRequest& request, const ProbeAnswer& answer)
+      : request_(request), answer_(answer) {}
 
   bool run() {
     if (!load() || !create() || !states() || !records()) return false;
@@ -228,7 +194,7 @@ class Probe {
   }
 
   const ProbeRequest& request_;
-  const Answer& answer_;
+  const ProbeAnswer& answer_;
   std::shared_ptr<Plugin> running_;
   std::shared_ptr<Plugin> candidate_;
   std::vector<Pair> pairs_;
@@ -241,8 +207,13 @@ int run_probe_child(std::span<const std::string> arguments) {
   if (arguments.size() != 2) return 64;
   const auto request = read_probe_file(arguments[0]);
   if (!request) return 64;
+  const ProbeAnswer answer(arguments[1]);
+  if (request->what == ProbeRequest::What::states) {
+    limit_resources(std::nullopt);  // there may be many; each has its time
+    if (read_every_state(*request, answer)) answer.finished();
+    return 0;
+  }
   limit_resources(request->time_max);
-  const Answer answer(arguments[1]);
   if (Probe(*request, answer).run()) answer.finished();
   return 0;
 }

@@ -26,8 +26,8 @@ std::string text_of(const json& bytes) {
 Result<void> write_probe_file(const ProbeRequest& request, const std::filesystem::path& path) {
   json resolvers = json::array();
   for (const ProbeRequest::Resolver& one : request.resolvers) {
-    resolvers.push_back(
-        {one.name, one.resolver, bytes_of(one.settings), bytes_of(one.settings_running)});
+    resolvers.push_back({one.name, one.resolver, bytes_of(one.settings),
+                         bytes_of(one.settings_running), one.renamed_from});
   }
   json records = json::array();
   for (const ProbeRequest::Record& one : request.records) {
@@ -35,7 +35,8 @@ Result<void> write_probe_file(const ProbeRequest& request, const std::filesystem
                        bytes_of(one.value), one.topic, one.offset, one.timestamp_ms,
                        one.partition});
   }
-  const std::vector<std::uint8_t> bytes = json::to_cbor({{"candidate", request.candidate.string()},
+  const std::vector<std::uint8_t> bytes = json::to_cbor({{"what", request.what},
+                                                         {"candidate", request.candidate.string()},
                                                          {"running", request.running.string()},
                                                          {"copies", request.copies.string()},
                                                          {"state", request.state.string()},
@@ -59,6 +60,7 @@ Result<ProbeRequest> read_probe_file(const std::filesystem::path& path) {
   try {
     const json stored = json::from_cbor(in);
     ProbeRequest request;
+    request.what = stored.at("what").get<ProbeRequest::What>();
     request.candidate = stored.at("candidate").get<std::string>();
     request.running = stored.at("running").get<std::string>();
     request.copies = stored.at("copies").get<std::string>();
@@ -67,7 +69,8 @@ Result<ProbeRequest> read_probe_file(const std::filesystem::path& path) {
     request.time_max = std::chrono::milliseconds(stored.at("time_ms").get<std::int64_t>());
     for (const json& one : stored.at("resolvers")) {
       request.resolvers.push_back({one.at(0).get<std::string>(), one.at(1).get<std::string>(),
-                                   text_of(one.at(2)), text_of(one.at(3))});
+                                   text_of(one.at(2)), text_of(one.at(3)),
+                                   one.at(4).get<std::string>()});
     }
     for (const json& one : stored.at("records")) {
       request.records.push_back({one.at(0).get<std::size_t>(), one.at(1).get<bool>(),

@@ -60,6 +60,7 @@ TEST_CASE("command line: every command teaches in its help") {
                                                           {"plugin", "load"},
                                                           {"plugin", "activate"},
                                                           {"plugin", "history"},
+                                                          {"plugin", "migrate"},
                                                           {"version"}};
   for (std::vector<std::string> words : commands) {
     std::string name = "help";

@@ -4,9 +4,12 @@
 //   METER_PEAK    its State has the field `peak`
 //   METER_REJECTS it rejects every record
 //   METER_MILLI   its State counts in thousandths, which no build before can read
+//   METER_MIGRATE_THROWS, METER_MIGRATE_CRASHES   but not those with this count
 #include <weir/sdk.h>
 
 #include <algorithm>
+#include <cstdlib>
+#include <stdexcept>
 
 #include "meter.pb.h"
 
@@ -17,7 +20,15 @@ namespace meter {
 
 #ifdef METER_MILLI
 constexpr std::int64_t unit = 1000;
-void to_thousandths(Total& total, int /*from_version*/) { total.set_sum(total.sum() * unit); }
+void to_thousandths(Total& total, int /*from_version*/) {
+#ifdef METER_MIGRATE_THROWS
+  if (total.count() == METER_MIGRATE_THROWS) throw std::runtime_error("this count is too much");
+#endif
+#ifdef METER_MIGRATE_CRASHES
+  if (total.count() == METER_MIGRATE_CRASHES) std::abort();
+#endif
+  total.set_sum(total.sum() * unit);
+}
 #else
 constexpr std::int64_t unit = 1;
 #endif
