@@ -356,14 +356,15 @@ class CommandLine {
     CLI::App& inspect = add(group, "inspect", "What the file says of itself; runs none of its code",
                             "Example:\n  weir plugin inspect build/unique_ips.so",
                             [this] { return command_plugin_inspect(plugin_); });
-    CLI::App& check =
-        add(group, "check", "Load it in a child process and call everything it has",
-            "Examples:\n"
-            "  weir plugin check build/unique_ips.so\n"
-            "  weir plugin check build/x.so --seed 7       the same input again\n"
-            "  weir plugin check build/x.so --settings 'follow={\"lateAfter\": \"60s\"}'\n"
-            "Exits with 1 when a check failed.",
-            [this] { return command_plugin_check(plugin_); });
+    CLI::App& check = add(
+        group, "check", "Load it in a child process and call everything it has",
+        "Examples:\n"
+        "  weir plugin check build/unique_ips.so\n"
+        "  weir plugin check build/x.so --seed 7       the same input again\n"
+        "  weir plugin check build/x.so --settings 'follow={\"lateAfter\": \"60s\"}'\n"
+        "  weir plugin check build/x.so --previous x-1.4.so    States of 1.4, and the way back\n"
+        "Exits with 1 when a check failed.",
+        [this] { return command_plugin_check(plugin_); });
     for (CLI::App* c : {&inspect, &check}) {
       c->add_option("FILE", plugin_.file, "the plugin")->type_name("")->required();
       add_format(*c, plugin_.format);
@@ -377,6 +378,11 @@ class CommandLine {
         ->type_name("RESOLVER=JSON")
         ->expected(1)
         ->take_all();
+    check
+        .add_option("--previous", plugin_.previous,
+                    "the build before: are its States read, and is what this one makes of them\n"
+                    "read by it after a rollback, as .readable_by() says?")
+        ->type_name("FILE");
   }
 
   void add_produce() {

@@ -3,6 +3,7 @@
 #include <array>
 #include <utility>
 
+#include "commit/schema_check.hpp"
 #include "resolve/plugin_check.hpp"
 
 namespace weir::host {
@@ -147,6 +148,10 @@ Result<CheckReport> check(const PluginOptions& options) {
   // The name in /proc stays right when the program's file is replaced while it runs.
   check.child_command = {"/proc/self/exe", std::string(plugin_check_child_word)};
   check.seed = options.seed;
+  if (!options.previous.empty()) {
+    check.previous = options.previous;
+    check.state_conflicts = state_schema_conflicts;
+  }
   for (const std::string& setting : options.settings) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) {

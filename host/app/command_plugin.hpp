@@ -18,6 +18,7 @@ struct PluginOptions {
   OutputFormat format = OutputFormat::text;
   std::optional<std::uint64_t> seed;  ///< of `check`; absent: a random one
   std::vector<std::string> settings;  ///< of `check`: RESOLVER=JSON
+  std::filesystem::path previous;     ///< of `check`: the build before; may be empty
 };
 
 /// `weir plugin inspect`: what the file says of itself; runs none of its code.

@@ -19,6 +19,7 @@ namespace weir::host {
 /// What goes to the child of `plugin check`, and how: as arguments.
 struct CheckRequest {
   std::filesystem::path path;
+  std::filesystem::path previous;  ///< the build before; may be empty
   std::filesystem::path copy_directory;
   std::string nonce;  ///< starts every line of the answer: an exit code alone proves nothing
   std::uint64_t seed = 0;

@@ -212,13 +212,13 @@ std::unique_ptr<DrivenResolver::Batch> DrivenResolver::prepare(std::span<const C
 }
 
 weir_state* DrivenResolver::load(std::string_view key, const std::string* bytes,
-                                 std::string* reason) {
+                                 std::uint32_t state_version, std::string* reason) {
   call_.begin(&arena_);
   call_.abi.key = to_abi(key);
   weir_state* state = nullptr;
-  const weir_status status = call_slot("state_load", slots_.state_load, instance_,
-                                       bytes == nullptr ? absent_bytes : to_abi(*bytes),
-                                       resolver_.state_version, &state, &call_.abi);
+  const weir_status status = call_slot(
+      "state_load", slots_.state_load, instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes),
+      std::min(state_version, resolver_.state_version), &state, &call_.abi);
   if (status == WEIR_OK) {
     if (state == nullptr) throw BrokenRule("state_load() returned WEIR_OK and no State");
     return state;
@@ -257,8 +257,14 @@ std::string DrivenResolver::save(std::string_view key, const weir_state* state) 
   return first;
 }
 
-std::optional<std::string> DrivenResolver::reload(const std::string* bytes, std::string* reason) {
-  weir_state* state = load("ana", bytes, reason);
+void DrivenResolver::adopt(std::map<std::string, std::string> states, std::uint32_t state_version) {
+  stored_ = std::move(states);
+  for (const auto& [key, bytes] : stored_) adopted_[key] = state_version;
+}
+
+std::optional<std::string> DrivenResolver::reload(const std::string* bytes, std::string* reason,
+                                                  std::optional<std::uint32_t> state_version) {
+  weir_state* state = load("ana", bytes, state_version.value_or(resolver_.state_version), reason);
   if (state == nullptr) return {};
   std::string saved = save("ana", state);
   slots_.state_free(instance_, state);
@@ -325,19 +331,25 @@ weir_state* DrivenResolver::live_state(const std::string& key) {
   if (live != nullptr) return live;
   const auto stored = stored_.find(key);
   std::string reason;
-  live = load(key, stored == stored_.end() ? nullptr : &stored->second, &reason);
+  const auto adopted = adopted_.find(key);
+  live = load(key, stored == stored_.end() ? nullptr : &stored->second,
+              adopted == adopted_.end() ? resolver_.state_version : adopted->second, &reason);
   if (live != nullptr) return live;
   live_.erase(key);
-  throw BrokenRule(fmt::format(
-      "state_load() refuses {}: {}",
-      stored == stored_.end() ? "to make the initial State" : "bytes of its own state_save()",
-      reason));
+  throw BrokenRule(fmt::format("state_load() refuses {}: {}",
+                               stored == stored_.end()     ? "to make the initial State"
+                               : adopted == adopted_.end() ? "bytes of its own state_save()"
+                                                           : "bytes that another build has saved",
+                               reason));
 }
 
 /// The State as the call leaves it; absent: it is thrown away, or discarded.
 std::optional<std::string> DrivenResolver::finish_call(const std::string& key, weir_status status) {
   weir_state* const state = live_.at(key);
-  if (status == WEIR_OK && !call_.discard) return stored_[key] = save(key, state);
+  if (status == WEIR_OK && !call_.discard) {
+    adopted_.erase(key);
+    return stored_[key] = save(key, state);
+  }
   // A failed or discarded State is thrown away; the next touch loads what was stored.
   slots_.state_free(instance_, state);
   live_.erase(key);

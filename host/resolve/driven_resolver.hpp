@@ -76,9 +76,13 @@ class DrivenResolver {
   bool stateless() const { return resolver_.state_type.empty(); }
   const std::map<std::string, std::string>& stored() const { return stored_; }
 
+  /// The States of another build, written with `state_version`, as if they were stored here.
+  void adopt(std::map<std::string, std::string> states, std::uint32_t state_version);
+
   /// Loads `bytes` (null: the initial State) and saves it twice. Absent: the plugin refuses the
-  /// bytes; `*reason` says why.
-  std::optional<std::string> reload(const std::string* bytes, std::string* reason);
+  /// bytes; `*reason` says why. `state_version` of the code that wrote them; absent: the own one.
+  std::optional<std::string> reload(const std::string* bytes, std::string* reason,
+                                    std::optional<std::uint32_t> state_version = {});
 
  private:
   struct Batch;
@@ -90,7 +94,8 @@ class DrivenResolver {
   void begin_call(std::int64_t event_time_ms);
   std::vector<CheckOutcome::Feature> features() const;
   std::optional<std::string> finish_call(const std::string& key, weir_status status);
-  weir_state* load(std::string_view key, const std::string* bytes, std::string* reason);
+  weir_state* load(std::string_view key, const std::string* bytes, std::uint32_t state_version,
+                   std::string* reason);
   std::string save(std::string_view key, const weir_state* state);
 
   std::shared_ptr<Plugin> plugin_;  // shared: the instance keeps the file mapped
@@ -101,6 +106,7 @@ class DrivenResolver {
   Call call_;
   std::map<std::string, weir_state*> live_;
   std::map<std::string, std::string> stored_;
+  std::map<std::string, std::uint32_t> adopted_;  // by key: who wrote what is stored
 };
 
 }  // namespace weir::host

@@ -22,6 +22,7 @@
 #include "resolve/plugin_bytes.hpp"
 #include "resolve/plugin_checks.hpp"
 #include "resolve/plugin_lint.hpp"
+#include "resolve/previous_checks.hpp"
 #include "resolve/schemas.hpp"
 
 namespace weir::host {
@@ -223,9 +224,14 @@ Result<CheckReport> check_plugin(const fs::path& path, const CheckOptions& optio
     report.file = lint.file;
     if (!lint.refusals.empty()) return report;
   }
+  if (options.previous) {
+    WEIR_TRY(const PluginFile previous, read_plugin_file(*options.previous));
+    report.results.push_back(compare_with_previous(previous, report.file, options.state_conflicts));
+  }
   WEIR_TRY(const ScratchDirectory scratch, ScratchDirectory::make());
   CheckRequest request;
   request.path = path;
+  request.previous = options.previous.value_or(fs::path());
   request.copy_directory = scratch.path / "copies";
   request.seed = report.seed;
   request.settings = options.settings;
@@ -259,10 +265,11 @@ int run_check_child(std::span<const std::string> arguments) {
       rest.remove_prefix(static_cast<std::size_t>(count));
     }
   };
-  const CheckSubject subject{request->path, request->copy_directory, request->seed,
-                             request->settings, ProcessState::now()};
+  const CheckSubject subject{request->path,     request->copy_directory, request->seed,
+                             request->settings, request->previous,       ProcessState::now()};
   const std::span<const PluginCheck> checks = plugin_checks();
   for (std::size_t i = request->first_check; i < checks.size(); ++i) {
+    if (checks[i].needs_previous && subject.previous.empty()) continue;
     say("begin", std::to_string(i));
     CheckFindings findings;
     try {

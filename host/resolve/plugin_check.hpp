@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>
@@ -11,6 +12,10 @@
 
 #include "base/result.hpp"
 #include "resolve/plugin.hpp"
+
+namespace google::protobuf {
+class Descriptor;
+}
 
 namespace weir::host {
 
@@ -49,6 +54,11 @@ struct CheckReport {
   std::size_t count(CheckStatus status) const;
 };
 
+/// Why States written with one of two types would be misread with the other, a line each; none:
+/// they go together. The rules belong to whoever keeps the States.
+using StateConflicts = std::function<std::vector<std::string>(
+    const google::protobuf::Descriptor& before, const google::protobuf::Descriptor& now)>;
+
 struct CheckOptions {
   /// A program and its first arguments, which calls run_check_child() with the arguments that
   /// follow.
@@ -56,6 +66,9 @@ struct CheckOptions {
   std::optional<std::uint64_t> seed;            ///< absent: a random one
   std::map<std::string, std::string> settings;  ///< by resolver, serialized settings messages
   std::chrono::milliseconds time_max{20'000};   ///< for one check
+  /// The build before: its States must be read and, as far as the plugin says so, given back.
+  std::optional<std::filesystem::path> previous;
+  StateConflicts state_conflicts;  ///< not empty where there is `previous`
 };
 
 /// The settings message of `resolver` from its JSON, for CheckOptions. Errc::usage: the plugin has
@@ -66,8 +79,8 @@ Result<std::string> settings_from_json(const PluginFile& file, std::string_view 
 /// Lints the file, then loads it in child processes and calls every slot with good and bad input: a
 /// plugin that crashes, hangs or ends the process does so there, and the checks after it go on in a
 /// new child. Returns when all is done, at the latest after `time_max` for each check.
-/// An Error: the file cannot be read, or no child can be started; what is wrong with the plugin is
-/// in the report.
+/// An Error: a file cannot be read, the build before is no plugin that this host loads, or no child
+/// can be started; what is wrong with the plugin is in the report.
 Result<CheckReport> check_plugin(const std::filesystem::path& path, const CheckOptions& options);
 
 /// The child's half. `arguments`: those that check_plugin() added. Returns the exit code.

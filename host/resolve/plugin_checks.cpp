@@ -7,9 +7,11 @@
 
 #include "base/bytes.hpp"
 #include "base/counted.hpp"
+#include "resolve/check_parts.hpp"
 #include "resolve/driven_resolver.hpp"
 #include "resolve/plugin.hpp"
 #include "resolve/plugin_copy.hpp"
+#include "resolve/previous_checks.hpp"
 #include "resolve/process_state.hpp"
 #include "resolve/record_maker.hpp"
 
@@ -17,9 +19,7 @@ namespace weir::host {
 
 namespace {
 
-constexpr std::size_t records_count = 400;
 constexpr std::size_t states_count = 200;
-constexpr int settings_tries = 64;
 
 /// Loading again and again: the first rounds fill caches, the others must not need more memory.
 constexpr int load_rounds = 100;
@@ -31,78 +31,38 @@ constexpr std::int64_t heap_growth_max = 256;  // bytes a round
 #endif
 constexpr std::int64_t resident_growth_max = 16 << 10;  // bytes a round; for what mmap() gave
 
-/// A seed of its own for each use, so that checks do not depend on each other.
-std::uint64_t mixed(std::uint64_t seed, std::string_view use) {
-  for (const char c : use) seed = (seed ^ static_cast<unsigned char>(c)) * 0x100000001b3u;
-  return seed;
-}
-
-std::shared_ptr<Plugin> load(const CheckSubject& subject) {
-  auto plugin = Plugin::load(subject.path, subject.copy_directory);
-  if (!plugin) throw BrokenRule(plugin.error().message);
-  return *std::move(plugin);
-}
-
-/// An instance with the settings that were given, none, or the first random ones it takes.
-std::unique_ptr<DrivenResolver> create(const std::shared_ptr<Plugin>& plugin,
-                                       const Manifest::Resolver& resolver,
-                                       const CheckSubject& subject, std::string* reason) {
-  if (const auto given = subject.settings.find(resolver.name); given != subject.settings.end()) {
-    return DrivenResolver::create(plugin, resolver, given->second, reason);
-  }
-  auto driven = DrivenResolver::create(plugin, resolver, "", reason);
-  if (driven != nullptr || resolver.settings_type.empty()) return driven;
-  RecordMaker maker(*plugin, resolver, mixed(subject.seed, "settings"));
-  for (int i = 0; i < settings_tries && driven == nullptr; ++i) {
-    std::string ignored;
-    driven =
-        DrivenResolver::create(plugin, resolver, maker.message(resolver.settings_type), &ignored);
-  }
-  return driven;
-}
-
 /// Runs `check(resolver, make)` for every resolver that can be configured; `make()` gives a new
 /// instance of it.
 template <typename Check>
 void for_each_resolver(const CheckSubject& subject, CheckFindings& findings, Check&& check) {
-  const std::shared_ptr<Plugin> plugin = load(subject);
+  const std::shared_ptr<Plugin> plugin = load_checked(subject.path, subject);
   for (const Manifest::Resolver& resolver : plugin->manifest().resolvers) {
     try {
       std::string reason;
-      if (create(plugin, resolver, subject, &reason) == nullptr) continue;  // "settings" says so
-      check(*plugin, resolver, [&] { return create(plugin, resolver, subject, &reason); });
+      if (create_checked(plugin, resolver, subject, &reason) == nullptr)
+        continue;  // "settings" says so
+      check(*plugin, resolver, [&] { return create_checked(plugin, resolver, subject, &reason); });
     } catch (const BrokenRule& broken) {
       findings.failures.push_back(fmt::format("resolver {}: {}", resolver.name, broken.what()));
     }
   }
 }
 
-/// The first record of which two runs made different things.
-std::optional<std::string> first_difference(std::span<const CheckOutcome> one,
-                                            std::span<const CheckOutcome> other) {
-  for (std::size_t i = 0; i < one.size(); ++i) {
-    if (!(one[i] == other[i])) {
-      return fmt::format("record {} of {}: {}", i, one.size(), one[i].difference(other[i]));
-    }
-  }
-  return {};
-}
-
 void check_load(const CheckSubject& subject, CheckFindings& findings) {
   const auto begin = std::chrono::steady_clock::now();
-  const std::shared_ptr<Plugin> plugin = load(subject);
+  const std::shared_ptr<Plugin> plugin = load_checked(subject.path, subject);
   const auto took = std::chrono::steady_clock::now() - begin;
   findings.note =
       fmt::format("in {:.1f} ms", std::chrono::duration<double, std::milli>(took).count());
 }
 
 void check_settings(const CheckSubject& subject, CheckFindings& findings) {
-  const std::shared_ptr<Plugin> plugin = load(subject);
+  const std::shared_ptr<Plugin> plugin = load_checked(subject.path, subject);
   int refused = 0;
   int taken = 0;
   for (const Manifest::Resolver& resolver : plugin->manifest().resolvers) {
     std::string reason;
-    if (create(plugin, resolver, subject, &reason) == nullptr) {
+    if (create_checked(plugin, resolver, subject, &reason) == nullptr) {
       findings.warnings.push_back(fmt::format(
           "resolver {} refuses {} settings ({}), so nothing else of it was checked; give "
           "it settings that it takes",
@@ -111,7 +71,7 @@ void check_settings(const CheckSubject& subject, CheckFindings& findings) {
     }
     RecordMaker maker(*plugin, resolver, mixed(subject.seed, "garbage settings"));
     bool has_reason = true;
-    for (int i = 0; i < settings_tries; ++i) {
+    for (int i = 0; i < check_settings_tries; ++i) {
       reason.clear();
       const std::string valid =
           resolver.settings_type.empty() ? "\x08\x01" : maker.message(resolver.settings_type);
@@ -137,7 +97,7 @@ void check_malformed_records(const CheckSubject& subject, CheckFindings& finding
   for_each_resolver(subject, findings,
                     [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
                       RecordMaker maker(plugin, resolver, mixed(subject.seed, "malformed"));
-                      const auto records = maker.malformed(records_count);
+                      const auto records = maker.malformed(check_records_count);
                       const auto driven = make();
                       for (const CheckOutcome& outcome : driven->run(records)) {
                         if (outcome.resolved == WEIR_OK) ++accepted;
@@ -171,7 +131,7 @@ void check_messages(const CheckSubject& subject, CheckFindings& findings) {
       subject, findings,
       [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
         RecordMaker maker(plugin, resolver, mixed(subject.seed, "messages"));
-        const auto records = maker.valid(records_count);
+        const auto records = maker.valid(check_records_count);
         const auto driven = make();
         std::size_t taken = 0;
         bool has_reasons = true;
@@ -224,7 +184,7 @@ void check_state_round_trip(const CheckSubject& subject, CheckFindings& findings
         if (resolver.state_type.empty()) return;
         RecordMaker maker(plugin, resolver, mixed(subject.seed, "state"));
         const auto driven = make();
-        driven->run(maker.valid(records_count));
+        driven->run(maker.valid(check_records_count));
         std::string reason;
         const auto initial = driven->reload(nullptr, &reason);
         if (!initial) {
@@ -278,8 +238,8 @@ void check_determinism(const CheckSubject& subject, CheckFindings& findings) {
       subject, findings,
       [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
         RecordMaker maker(plugin, resolver, mixed(subject.seed, "determinism"));
-        auto records = maker.valid(records_count);
-        for (CheckRecord& record : maker.malformed(records_count / 4)) {
+        auto records = maker.valid(check_records_count);
+        for (CheckRecord& record : maker.malformed(check_records_count / 4)) {
           records.push_back(std::move(record));
         }
         const auto once = make()->run(records);
@@ -298,7 +258,7 @@ void check_batches(const CheckSubject& subject, CheckFindings& findings) {
   for_each_resolver(subject, findings,
                     [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
                       RecordMaker maker(plugin, resolver, mixed(subject.seed, "batches"));
-                      const auto records = maker.valid(records_count);
+                      const auto records = maker.valid(check_records_count);
                       const auto together = make()->run(records, records.size());
                       for (const std::size_t size : {std::size_t{1}, std::size_t{7}}) {
                         const auto cut = make()->run(records, size);
@@ -318,8 +278,8 @@ void check_isolation(const CheckSubject& subject, CheckFindings& findings) {
       subject, findings,
       [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
         RecordMaker maker(plugin, resolver, mixed(subject.seed, "isolation"));
-        const auto records = maker.valid(records_count / 2);
-        const auto others = maker.valid(records_count / 2);
+        const auto records = maker.valid(check_records_count / 2);
+        const auto others = maker.valid(check_records_count / 2);
         const auto alone = make()->run(records);
         const auto one = make();
         const auto other = make();
@@ -343,13 +303,13 @@ void check_isolation(const CheckSubject& subject, CheckFindings& findings) {
 
 /// One whole life: load, create, records, destroy, unload. Returns the copy's path.
 std::filesystem::path live_once(const CheckSubject& subject) {
-  const std::shared_ptr<Plugin> plugin = load(subject);
+  const std::shared_ptr<Plugin> plugin = load_checked(subject.path, subject);
   for (const Manifest::Resolver& resolver : plugin->manifest().resolvers) {
     std::string reason;
-    const auto driven = create(plugin, resolver, subject, &reason);
+    const auto driven = create_checked(plugin, resolver, subject, &reason);
     if (driven == nullptr) continue;
     RecordMaker maker(*plugin, resolver, mixed(subject.seed, "life"));
-    driven->run(maker.valid(records_count / 10));
+    driven->run(maker.valid(check_records_count / 10));
   }
   return plugin->copy_path();
 }
@@ -409,6 +369,8 @@ constexpr auto checks = std::to_array<PluginCheck>({
     {"determinism", check_determinism},
     {"batches", check_batches},
     {"isolation", check_isolation},
+    {"previous states", check_previous_states, true},
+    {"rollback", check_rollback, true},
     {"process", check_process},
     {"unloading", check_unloading},
 });

@@ -24,6 +24,7 @@ struct CheckSubject {
   std::filesystem::path copy_directory;
   std::uint64_t seed = 0;
   std::map<std::string, std::string> settings;  ///< by resolver, serialized
+  std::filesystem::path previous;               ///< the build before; empty: none is known
   ProcessState at_start;                        ///< before any code of the plugin ran
 };
 
@@ -31,6 +32,7 @@ struct CheckSubject {
 struct PluginCheck {
   std::string_view name;
   void (*run)(const CheckSubject& subject, CheckFindings& findings);
+  bool needs_previous = false;  ///< left out where the subject has none
 };
 
 /// In the order in which they run; where the first one fails, the others have nothing to check.

@@ -21,7 +21,7 @@ TEST_CASE("plugin inspect: a good file tells everything without being loaded") {
   CHECK(report->loadable);
   CHECK(report->file.manifest.plugin == "zoo");
   INFO(report->schemas_text);
-  CHECK(report->schemas_text.find("message Count {\n  int64 records = 1;\n}") != std::string::npos);
+  CHECK(report->schemas_text.find("message Tally {\n  int64 records = 1;\n}") != std::string::npos);
   REQUIRE(report->lint.size() == 10);
   CHECK(report->lint.front().name == "file");
   for (const CheckResult& rule : report->lint) CHECK(rule.status == CheckStatus::pass);
@@ -56,6 +56,7 @@ TEST_CASE("plugin check: settings come from JSON by the resolver's own schema") 
 TEST_CASE("check child: a request survives its arguments") {
   CheckRequest request;
   request.path = "dir with space/x.so";
+  request.previous = "before.so";
   request.copy_directory = "copies";
   request.nonce = "abc";
   request.seed = ~std::uint64_t{0};
@@ -67,6 +68,7 @@ TEST_CASE("check child: a request survives its arguments") {
 
   REQUIRE(back);
   CHECK(back->path == request.path);
+  CHECK(back->previous == request.previous);
   CHECK(back->nonce == request.nonce);
   CHECK(back->seed == request.seed);
   CHECK(back->first_check == request.first_check);

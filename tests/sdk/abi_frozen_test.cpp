@@ -133,7 +133,7 @@ static_assert(std::is_same_v<weir_plugin_entry, const weir_plugin_table* (*)(con
 
 }  // namespace
 
-TEST_CASE("ABI frozen: the names that a file is found by, and how a grown struct is recognized") {
+TEST_CASE("ABI frozen: a file is found by its names and a grown struct by its size") {
   CHECK(WEIR_ENTRY_SYMBOL == std::string_view("weir_plugin"));
   CHECK(WEIR_MANIFEST_SECTION == std::string_view(".weir.manifest"));
   CHECK(WEIR_SCHEMAS_SECTION == std::string_view(".weir.schemas"));

@@ -41,7 +41,7 @@ TEST_CASE("zoo: weir plugin inspect prints what a file says of itself") {
   CHECK(text.code == 0);
   CHECK(text.out.starts_with("plugin             zoo 1.0\n"));
   CHECK(text.out.find("  state            zoo.Count, version 1\n") != std::string::npos);
-  CHECK(text.out.find("message Count {\n  int64 records = 1;\n}") != std::string::npos);
+  CHECK(text.out.find("message Tally {\n  int64 records = 1;\n}") != std::string::npos);
 
   const Run json = weir("plugin inspect --format json " + plugin("good"));
   CHECK(json.code == 0);
@@ -90,6 +90,39 @@ TEST_CASE("zoo: weir plugin check runs its checks in children of itself") {
   CHECK(report["seed"] == "3");
   CHECK(report["results"].back()["check"] == "load");
   CHECK(report["results"].back()["status"] == "crash");
+}
+
+TEST_CASE("zoo: weir plugin check takes the States of the build before and gives them back") {
+  const auto over = [](const std::string& from, const std::string& to) {
+    const std::string files = WEIR_PAGE_TIMES "/page_time_";
+    return weir("plugin check --seed 3 '" + files + to + ".so' --previous '" + files + from +
+                ".so'");
+  };
+  const Run readable = over("v1", "v2");
+  INFO(readable.out);
+  CHECK(readable.code == 0);
+  CHECK(readable.out.find("of the build before read, migrated from version 1 to 2") !=
+        std::string::npos);
+  CHECK(readable.out.find("given back to the build before\n") != std::string::npos);
+
+  const Run undone = over("v2", "v3");
+  INFO(undone.out);
+  CHECK(undone.code == 0);
+  CHECK(undone.out.find("page_time 2.0.0 does not read those of version 3: a rollback puts the "
+                        "States of before back") != std::string::npos);
+
+  const Run backwards = over("v3", "v1");
+  INFO(backwards.out);
+  CHECK(backwards.code == 1);
+  CHECK(backwards.out.find("✗ previous schema  resolver add: its State version is 1") !=
+        std::string::npos);
+  CHECK(backwards.out.find("page_time.PageTime.total_ms (field 2) was int64, is gone") !=
+        std::string::npos);
+
+  const Run other =
+      weir("plugin check " + plugin("good") + " --previous '" WEIR_PAGE_TIMES "/page_time_v1.so'");
+  CHECK(other.code == 1);
+  CHECK(other.out.find("it is plugin zoo, the build before is page_time") != std::string::npos);
 }
 
 TEST_CASE("zoo: weir plugin check refuses settings that do not fit") {

@@ -15,6 +15,8 @@
 #define ZOO_HEADER(abi, protobuf) \
   "weir.manifest/1\nabi " abi "\nsdk zoo\nprotobuf " protobuf "\nplugin zoo 1.0\n"
 #define ZOO_RESOLVER(state) "resolver count\nstate " state " 1\nfeature counts zoo.Count\n"
+#define ZOO_VERSIONED_RESOLVER(versions) \
+  "resolver count\nstate zoo.Count " versions "\nfeature counts zoo.Count\n"
 #define ZOO_TIMED_RESOLVER \
   "resolver count\nstate zoo.Count 1\ntimers arrival\nfeature counts zoo.Count\n"
 #define ZOO_MANIFEST_TEXT ZOO_HEADER(ZOO_ABI, "0") ZOO_RESOLVER("zoo.Count")

@@ -1,0 +1,2 @@
+# Its number is free for something else.
+/SMALL = 1;/d

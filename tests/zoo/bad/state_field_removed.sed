@@ -1,0 +1,2 @@
+# Its number is free for something else.
+/string text = 4;/d

@@ -1,0 +1,2 @@
+# Large numbers are below zero.
+s/fixed64 place = 3;/sfixed64 place = 3;/

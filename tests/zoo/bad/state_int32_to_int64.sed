@@ -1,0 +1,2 @@
+# Older code would cut the number off.
+s/int32 number = 1;/int64 number = 1;/

@@ -1,0 +1,2 @@
+# The keys are read as something else.
+s/map<string, int64>/map<int64, int64>/

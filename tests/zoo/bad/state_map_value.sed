@@ -1,0 +1,2 @@
+# The values are read as something else.
+s/map<string, int64>/map<string, string>/

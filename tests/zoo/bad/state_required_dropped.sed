@@ -1,0 +1,2 @@
+# Older code refuses States without it.
+s/required string name = 2;/optional string name = 2;/
