@@ -28,7 +28,7 @@ void limit_resources(std::optional<std::chrono::milliseconds> time_max) {
   }
   const rlimit none{0, 0};
   setrlimit(RLIMIT_CORE, &none);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef WEIR_SANITIZED
   const rlimit data{rlim_t{2} << 30, rlim_t{2} << 30};
   setrlimit(RLIMIT_DATA, &data);
 #endif

@@ -165,7 +165,7 @@ void limit_child(const CheckRequest& request) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, file_size_max);
   limit(RLIMIT_CPU, request.seconds_max);
-#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#ifndef WEIR_SANITIZED
   limit(RLIMIT_AS, address_space_max);  // sanitizers reserve terabytes for their shadow
 #endif
 }

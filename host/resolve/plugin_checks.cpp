@@ -24,7 +24,7 @@ constexpr std::size_t states_count = 200;
 /// Loading again and again: the first rounds fill caches, the others must not need more memory.
 constexpr int load_rounds = 100;
 constexpr int load_rounds_warm = 20;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef WEIR_SANITIZED
 constexpr std::int64_t heap_growth_max = 1000;  // a sanitizer books every load on the heap
 #else
 constexpr std::int64_t heap_growth_max = 256;  // bytes a round

@@ -17,7 +17,7 @@ extern "C" [[gnu::weak]] std::size_t __sanitizer_get_current_allocated_bytes();
 
 namespace weir::host {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef WEIR_SANITIZED
 const bool MemoryUse::resident_is_exact = false;
 #else
 const bool MemoryUse::resident_is_exact = true;

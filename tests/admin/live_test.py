@@ -123,8 +123,8 @@ def ask(connection, path):
         connection.request("GET", path)
         answer = connection.getresponse()
         return answer.status, answer.read().decode()
-    except (FileNotFoundError, ConnectionRefusedError):
-        return None
+    except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+        return None  # or it is just changing hands, from the supervisor to its worker
     finally:
         connection.close()
 

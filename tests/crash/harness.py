@@ -134,6 +134,11 @@ class App:
         lines = self.call("state", "export", "-c", "app.yaml").splitlines()
         return {(row["resolver"], row["key"]): row["state"] for row in map(json.loads, lines)}
 
+    def parked(self, *options):
+        """key -> what `weir parked list` says of it."""
+        lines = self.call("parked", "list", "-c", "app.yaml", "--format", "json", *options)
+        return {row["key"]: row for row in map(json.loads, lines.splitlines())}
+
     def timers(self):
         """(resolver, key) -> what its timer is set to."""
         lines = self.call("state", "export", "-c", "app.yaml").splitlines()

@@ -42,10 +42,6 @@ class Parked(unittest.TestCase):
         ])
         self.run_until(2)
 
-    def listed(self, *options):
-        lines = self.app.call("parked", "list", "-c", "app.yaml", "--format", "json", *options)
-        return {row["key"]: row for row in map(json.loads, lines.splitlines())}
-
     def run_until(self, keys, then=None):
         """Until so many keys wait; `then` while it still runs."""
         host = self.app.start("run", "-c", "app.yaml", stderr=harness.subprocess.DEVNULL)
@@ -71,12 +67,12 @@ class Parked(unittest.TestCase):
 
     def test_list_says_what_waits_beside_a_host_and_without_one(self):
         self.run_until(2, lambda: self.assertEqual(self.counts(), {"ben": 1}))
-        ana = self.listed()["ana"]
+        ana = self.app.parked()["ana"]
         self.assertEqual((ana["resolver"], ana["task"], ana["records"], ana["offset"], ana["reason"]),
                          ("post", "postings-0", 2, 0, "never"))
         self.assertGreaterEqual(ana["attempts"], 1)
         self.assertGreater(ana["due_ms"], ana["since_ms"])
-        self.assertEqual(self.listed("-r", "other"), {})
+        self.assertEqual(self.app.parked("-r", "other"), {})
         text = self.app.call("parked", "list", "-c", "app.yaml", expect=None)
         self.assertIn("3 records of 2 keys wait", text.stderr)
 
@@ -99,13 +95,13 @@ class Parked(unittest.TestCase):
         self.run_until(2, refused)
 
     def test_drop_takes_the_first_record_and_the_key_goes_on(self):
-        before = self.listed()
+        before = self.app.parked()
         self.app.call("parked", "drop", "ana", "-c", "app.yaml", "--dry-run")
-        self.assertEqual(self.listed(), before)
+        self.assertEqual(self.app.parked(), before)
         dropped = json.loads(self.app.call("parked", "drop", "ana", "-c", "app.yaml", "--format",
                                            "json"))
         self.assertEqual(dropped["value"]["id"], "r1")
-        self.assertEqual(self.listed()["ana"]["records"], 1)
+        self.assertEqual(self.app.parked()["ana"]["records"], 1)
         self.run_until(1)
         self.assertEqual(self.counts(), {"ana": 1, "ben": 1})
         self.assertEqual(self.app.accounts()["ana"]["sum"], 10)
@@ -115,43 +111,43 @@ class Parked(unittest.TestCase):
                                 "json")
         self.assertEqual([json.loads(line)["value"]["id"] for line in dropped.splitlines()],
                          ["r1", "r3"])
-        self.assertEqual(list(self.listed()), ["eva"])
+        self.assertEqual(list(self.app.parked()), ["eva"])
         self.app.call("produce", "postings", "-c", "app.yaml", stdin=dropped)
         self.run_until(2)
-        self.assertEqual(self.listed()["ana"]["records"], 2)
+        self.assertEqual(self.app.parked()["ana"]["records"], 2)
 
     def test_retry_makes_them_due_with_all_their_tries(self):
-        for key, row in self.listed().items():
+        for key, row in self.app.parked().items():
             self.assertGreater(row["due_ms"], 0, key)
         self.app.call("parked", "retry", "--all", "-c", "app.yaml")
-        for row in self.listed().values():
+        for row in self.app.parked().values():
             self.assertEqual((row["due_ms"], row["attempts"]), (0, 0))
         self.run_until(2, lambda: time.sleep(0.3))
-        for row in self.listed().values():
+        for row in self.app.parked().values():
             self.assertEqual(row["attempts"], 1)
 
     def test_what_does_not_wait_is_said_and_nothing_is_changed(self):
-        before = self.listed()
+        before = self.app.parked()
         done = self.app.call("parked", "drop", "ana", "zoe", "-c", "app.yaml", expect=None)
         self.assertEqual(done.returncode, 69)
         self.assertIn("the key zoe does not wait", done.stderr)
         self.app.call("parked", "retry", "-c", "app.yaml", expect=64)
         self.app.call("parked", "retry", "ana", "--all", "-c", "app.yaml", expect=64)
-        self.assertEqual(self.listed(), before)
+        self.assertEqual(self.app.parked(), before)
 
     def test_a_reset_keeps_or_drops_them(self):
         kept = json.loads(self.app.call("reset", "app.yaml", "--to", "current", "--state", "keep",
                                         "--format", "json"))
         self.assertEqual(kept["parked"], 3)
-        self.assertEqual(len(self.listed()), 2)
+        self.assertEqual(len(self.app.parked()), 2)
         said = self.app.call("reset", "app.yaml", "--to", "latest", "--state", "drop", expect=None)
         self.assertIn("3 dropped", said.stdout)
-        self.assertEqual(self.listed(), {})
+        self.assertEqual(self.app.parked(), {})
 
     def test_a_dead_letter_that_was_sent_back_waits_as_well(self):
         self.app.write(self.yaml.replace("attempts: 1000, wait: 10m", "attempts: 2, wait: 10ms"))
         self.app.run_until_end()  # both give up
-        self.assertEqual(self.listed(), {})
+        self.assertEqual(self.app.parked(), {})
         first = self.app.consume("parked.deadletters")
         self.assertEqual(sorted(one["value"]["id"] for one in first), ["r1", "r4"])
         ana = next(one["offset"] for one in first if one["value"]["id"] == "r1")
@@ -168,7 +164,7 @@ class Parked(unittest.TestCase):
         self.app.produce("postings", [{"key": "ana", "value": posting("r5", "ana", 1, "never")}])
         self.app.call("deadletters", "retry", f"0:{ana}", "--again", "-c", "app.yaml")
         self.run_until(1)
-        self.assertEqual(self.listed()["ana"]["records"], 2)
+        self.assertEqual(self.app.parked()["ana"]["records"], 2)
         self.app.write(self.yaml.replace("attempts: 1000, wait: 10m", "attempts: 2, wait: 10ms"))
         self.app.call("parked", "retry", "ana", "-c", "app.yaml")
         self.app.run_until_end()
@@ -185,7 +181,7 @@ class Parked(unittest.TestCase):
             for i in range(30)])
         self.app.run_until_end()
         self.assertEqual(self.counts(), {"ana": 30, "ben": 1})
-        self.assertEqual(self.listed(), {})
+        self.assertEqual(self.app.parked(), {})
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#ifdef WEIR_SANITIZED
 constexpr bool sanitized = true;  // a sanitizer's report takes the place of the signal
 #else
 constexpr bool sanitized = false;
