@@ -1,10 +1,13 @@
 #include "app/command_migrate.hpp"
 
+#include <chrono>
 #include <set>
+#include <thread>
 
 #include <nlohmann/json.hpp>
 
 #include "app/app_builds.hpp"
+#include "app/reload_json.hpp"
 #include "base/counted.hpp"
 #include "commit/state_reader.hpp"
 #include "config/config.hpp"
@@ -14,6 +17,10 @@
 namespace weir::host {
 
 namespace {
+
+constexpr std::chrono::milliseconds look_again{100};
+/// A reload may be under way.
+constexpr std::chrono::milliseconds answer_max{120'000};
 
 /// Every plugin file of the YAML that is, or may be, the plugin that was asked for; or the one file
 /// that was given.
@@ -179,21 +186,68 @@ Result<bool> dry_run(const Config& config, const ReloadOptions& options,
   return false;
 }
 
-}  // namespace
-
-ExitCode command_migrate_dry_run(const ReloadOptions& options) {
-  if (options.config.empty()) return fail(error(Errc::usage, "say which app: -c app.yaml"));
-  const auto config = Config::load(options.config);
-  if (!config) return fail(config.error());
-  const auto files = files_of(*config, options);
-  if (!files) return fail(files.error());
+Result<ExitCode> dry_run(const ReloadOptions& options) {
+  if (options.config.empty()) return error(Errc::usage, "say which app: -c app.yaml");
+  WEIR_TRY(const auto config, Config::load(options.config));
+  WEIR_TRY(const auto files, files_of(config, options));
   bool good = true;
-  for (const std::filesystem::path& file : *files) {
-    const auto reads_all = dry_run(*config, options, file);
-    if (!reads_all) return fail(reads_all.error());
-    good &= *reads_all;
+  for (const std::filesystem::path& file : files) {
+    WEIR_TRY(const bool reads_all, dry_run(config, options, file));
+    good &= reads_all;
   }
   return good ? ExitCode::ok : ExitCode::failed;
+}
+
+Result<MigrateAnswer> ask_how(const ReloadOptions& options, bool begin) {
+  WEIR_TRY(const std::string json,
+           ask_host(options, "/migrate", migrate_request_json({options.plugin, begin}), answer_max,
+                    "a running one migrates; --dry-run tells without one what it would do"));
+  return read_migrate_answer(json);
+}
+
+void print(const Migration::Progress& done, OutputFormat format) {
+  if (format == OutputFormat::json) {
+    std::string line = migrate_answer_json(done);
+    line.pop_back();
+    return print_line(line);
+  }
+  print_line(fmt::format("plugin {}: {} has migrated {} of {} in {}; {} failed", done.plugin,
+                         done.version, done.migrated, counted(done.visited, "State"),
+                         counted(done.tasks, "task"), done.failed));
+  for (const std::string& failure : done.failures) print_line("  failed " + failure);
+  if (done.failed > done.failures.size()) {
+    print_line(fmt::format("  and {} more", done.failed - done.failures.size()));
+  }
+}
+
+Result<ExitCode> migrate(const ReloadOptions& options) {
+  if (!options.from.empty() || !options.sha256.empty()) {
+    return error(Errc::usage,
+                 "the build that runs migrates; --from and --sha256 go with --dry-run, and `weir "
+                 "reload` lets another build run");
+  }
+  WEIR_TRY(MigrateAnswer answer, ask_how(options, /*begin=*/true));
+  while (std::holds_alternative<Migration::Progress>(answer) &&
+         !std::get<Migration::Progress>(answer).over()) {
+    std::this_thread::sleep_for(look_again);
+    WEIR_TRY(answer, ask_how(options, /*begin=*/false));
+  }
+  if (const auto* refusal = std::get_if<Refusal>(&answer)) {
+    say("{}", refusal->text);
+    return ExitCode::failed;
+  }
+  const auto& done = std::get<Migration::Progress>(answer);
+  print(done, options.format);
+  flush_data();
+  for (const std::string& one : done.gave_up) say("not to the end: {}", one);
+  return done.failed == 0 && done.gave_up.empty() ? ExitCode::ok : ExitCode::failed;
+}
+
+}  // namespace
+
+ExitCode command_migrate(const ReloadOptions& options) {
+  const auto code = options.dry_run ? dry_run(options) : migrate(options);
+  return code ? *code : fail(code.error());
 }
 
 }  // namespace weir::host

@@ -5,8 +5,8 @@
 
 namespace weir::host {
 
-/// `weir plugin migrate --dry-run`: whether a build reads all States of the app, beside a running
-/// host or without one.
-ExitCode command_migrate_dry_run(const ReloadOptions& options);
+/// `weir plugin migrate`: lets a running host migrate the States that no record has touched, and
+/// waits until it has; with --dry-run, beside a host or without one: whether a build reads all.
+ExitCode command_migrate(const ReloadOptions& options);
 
 }  // namespace weir::host

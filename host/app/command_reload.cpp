@@ -51,27 +51,9 @@ Result<ReloadCommand> command_of(const ReloadOptions& options, What what) {
 
 Result<std::string> ask(const ReloadOptions& options, What what) {
   WEIR_TRY(const ReloadCommand command, command_of(options, what));
-  WEIR_TRY(const std::filesystem::path state, state_of(options));
-  auto answer = http_post(control_address(state), "/reload", reload_request_json(command),
-                          command.one.timeout + beyond_timeout);
-  if (!answer && answer.error().code == Errc::not_found) {
-    const auto holder = StateDirectory::holder(state);
-    return error(Errc::unavailable, "{}",
-                 holder
-                     ? fmt::format("{} runs in {}, but takes no requests yet: it is starting, or "
-                                   "stopping",
-                                   *holder, state.string())
-                     : fmt::format("no host runs in {}: its next start loads the file that the "
-                                   "YAML names",
-                                   state.string()));
-  }
-  if (!answer) return std::move(answer).error();
-  if (answer->status == 403) return error(Errc::refused, "{}", answer->body);
-  if (answer->status != 200) {
-    return error(Errc::unavailable, "the host answers with status {}: {}", answer->status,
-                 answer->body);
-  }
-  return std::move(answer->body);
+  return ask_host(options, "/reload", reload_request_json(command),
+                  command.one.timeout + beyond_timeout,
+                  "its next start loads the file that the YAML names");
 }
 
 std::string time_text(std::int64_t at_ms) {
@@ -121,6 +103,29 @@ void print_event(const v1::GenerationEvent& event, OutputFormat format) {
 }
 
 }  // namespace
+
+Result<std::string> ask_host(const ReloadOptions& options, const std::string& path,
+                             std::string body, std::chrono::milliseconds deadline,
+                             std::string_view without) {
+  WEIR_TRY(const std::filesystem::path state, state_of(options));
+  auto answer = http_post(control_address(state), path, std::move(body), deadline);
+  if (!answer && answer.error().code == Errc::not_found) {
+    const auto holder = StateDirectory::holder(state);
+    return error(Errc::unavailable, "{}",
+                 holder
+                     ? fmt::format("{} runs in {}, but takes no requests yet: it is starting, or "
+                                   "stopping",
+                                   *holder, state.string())
+                     : fmt::format("no host runs in {}: {}", state.string(), without));
+  }
+  if (!answer) return std::move(answer).error();
+  if (answer->status == 403) return error(Errc::refused, "{}", answer->body);
+  if (answer->status != 200) {
+    return error(Errc::unavailable, "the host answers with status {}: {}", answer->status,
+                 answer->body);
+  }
+  return std::move(answer->body);
+}
 
 ExitCode command_reload(const ReloadOptions& options, What what) {
   const auto json = ask(options, what);

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -25,6 +26,12 @@ struct ReloadOptions {
 /// `weir reload`, `weir plugin load` and `weir plugin activate`: asks the running host, and waits
 /// for what comes of it.
 ExitCode command_reload(const ReloadOptions& options, ReloadRequest::What what);
+
+/// POSTs `body` to `path` of the running host's control socket. Errc::unavailable: there is none;
+/// `without` says what that means. Errc::usage, Errc::refused.
+Result<std::string> ask_host(const ReloadOptions& options, const std::string& path,
+                             std::string body, std::chrono::milliseconds deadline,
+                             std::string_view without);
 
 /// The first word of a command line that tries a build for a host; not for people.
 inline constexpr std::string_view probe_child_word = "__reload-probe-child";

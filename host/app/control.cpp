@@ -8,6 +8,7 @@
 namespace weir::host {
 
 namespace {
+constexpr const char* plain_text = "text/plain; charset=utf-8";
 constexpr const char* socket_file = "control.sock";
 /// Between two looks at probations and at what is to be unloaded.
 constexpr std::chrono::milliseconds tick{20};
@@ -60,8 +61,12 @@ void Control::reload_changed() {
 }
 
 HttpAnswer Control::answer(std::string_view path, std::string_view body) {
-  constexpr const char* plain_text = "text/plain; charset=utf-8";
-  if (path != "/reload") return {404, plain_text, "there is /reload\n"};
+  if (path == "/reload") return reload(body);
+  if (path == "/migrate") return migrate(body);
+  return {404, plain_text, "there is /reload and /migrate\n"};
+}
+
+HttpAnswer Control::reload(std::string_view body) {
   const auto request = read_reload_request(body);
   if (!request) return {400, plain_text, request.error().message + "\n"};
   std::promise<std::vector<ReloadAnswer>> done;
@@ -75,6 +80,18 @@ HttpAnswer Control::answer(std::string_view path, std::string_view body) {
     }
   });
   return {200, "application/json", reload_answers_json(done.get_future().get())};
+}
+
+HttpAnswer Control::migrate(std::string_view body) {
+  const auto request = read_migrate_request(body);
+  if (!request) return {400, plain_text, request.error().message + "\n"};
+  std::promise<MigrateAnswer> done;
+  post([&] {
+    const auto last = request->begin ? std::nullopt : reloader_.migration();
+    const bool is_it = last && (request->plugin.empty() || request->plugin == last->plugin);
+    done.set_value(is_it ? MigrateAnswer(*last) : reloader_.migrate(request->plugin));
+  });
+  return {200, "application/json", migrate_answer_json(done.get_future().get())};
 }
 
 void Control::run() {

@@ -35,6 +35,8 @@ class Control {
  private:
   explicit Control(Reloader& reloader) : reloader_(reloader) {}
   HttpAnswer answer(std::string_view path, std::string_view body);
+  HttpAnswer reload(std::string_view body);
+  HttpAnswer migrate(std::string_view body);
   void post(std::function<void()> job);
   void run();
 

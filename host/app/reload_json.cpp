@@ -113,6 +113,60 @@ Result<ReloadCommand> read_reload_request(std::string_view text) {
   }
 }
 
+std::string migrate_request_json(const MigrateRequest& request) {
+  return json{{"plugin", request.plugin}, {"begin", request.begin}}.dump();
+}
+
+Result<MigrateRequest> read_migrate_request(std::string_view text) {
+  try {
+    const json request = json::parse(text);
+    return MigrateRequest{request.value("plugin", std::string()), request.value("begin", true)};
+  } catch (const json::exception& wrong) {
+    return error(Errc::invalid, "this is not a request: {}", wrong.what());
+  }
+}
+
+std::string migrate_answer_json(const MigrateAnswer& answer) {
+  json out;
+  if (const auto* refusal = std::get_if<Refusal>(&answer)) {
+    out = to_json(*refusal);
+  } else {
+    const auto& progress = std::get<Migration::Progress>(answer);
+    out = {{"plugin", progress.plugin},   {"version", progress.version},
+           {"tasks", progress.tasks},     {"tasks_done", progress.tasks_done},
+           {"visited", progress.visited}, {"migrated", progress.migrated},
+           {"failed", progress.failed},   {"failures", progress.failures},
+           {"gave_up", progress.gave_up}};
+  }
+  return out.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+Result<MigrateAnswer> read_migrate_answer(std::string_view text) {
+  try {
+    const json said = json::parse(text);
+    if (said.contains("outcome")) {
+      return MigrateAnswer(Refusal{ReloadStep::request, ReloadCode::unknown_plugin,
+                                   said.at("text").get<std::string>()});
+    }
+    Migration::Progress out;
+    said.at("plugin").get_to(out.plugin);
+    said.at("version").get_to(out.version);
+    said.at("tasks").get_to(out.tasks);
+    said.at("tasks_done").get_to(out.tasks_done);
+    said.at("visited").get_to(out.visited);
+    said.at("migrated").get_to(out.migrated);
+    said.at("failed").get_to(out.failed);
+    said.at("failures").get_to(out.failures);
+    said.at("gave_up").get_to(out.gave_up);
+    return MigrateAnswer(std::move(out));
+  } catch (const json::exception& wrong) {
+    return error(Errc::invalid,
+                 "the host's answer does not fit this version of `weir` ({}); use the one that the "
+                 "host was started with",
+                 wrong.what());
+  }
+}
+
 std::string reload_answers_json(const std::vector<ReloadAnswer>& answers) {
   json out = json::array();
   for (const ReloadAnswer& answer : answers) {

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "base/result.hpp"
@@ -16,6 +17,17 @@ struct ReloadCommand {
 };
 std::string reload_request_json(const ReloadCommand& command);
 Result<ReloadCommand> read_reload_request(std::string_view json);  ///< Errc::invalid
+
+/// What `weir plugin migrate` and a host say to each other, again and again until it is over.
+struct MigrateRequest {
+  std::string plugin;
+  bool begin = true;  ///< false: how does it stand?
+};
+std::string migrate_request_json(const MigrateRequest& request);
+Result<MigrateRequest> read_migrate_request(std::string_view json);  ///< Errc::invalid
+using MigrateAnswer = std::variant<Migration::Progress, Refusal>;
+std::string migrate_answer_json(const MigrateAnswer& answer);
+Result<MigrateAnswer> read_migrate_answer(std::string_view json);  ///< Errc::invalid
 
 std::string reload_answers_json(const std::vector<ReloadAnswer>& answers);
 

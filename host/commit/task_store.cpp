@@ -441,6 +441,38 @@ Result<std::vector<v1::ParkedRecord>> TaskStore::parked_records(const StoredPark
   return impl_->parked->records(txn, key, sequence, limit);
 }
 
+Result<OlderStates> TaskStore::older_states(ResolverId resolver, std::string_view from,
+                                            std::uint32_t state_version, OlderLimit limit) {
+  Impl& impl = *impl_;
+  WEIR_TRY(MDB_txn * txn, impl.reader());
+  OlderStates out;
+  Cursor cursor;
+  int code = cursor.open(txn, impl.states[resolver].dbi);
+  MDB_val key = to_val(from);
+  MDB_val value{};
+  std::size_t bytes = 0;
+  if (code == 0) {
+    code = mdb_cursor_get(cursor.get(), &key, &value, from.empty() ? MDB_FIRST : MDB_SET_RANGE);
+  }
+  for (; code == 0; code = mdb_cursor_get(cursor.get(), &key, &value, MDB_NEXT)) {
+    if (out.visited == limit.visited || out.keys.size() == limit.keys || bytes > limit.bytes) {
+      out.next = to_view(key);
+      break;
+    }
+    ++out.visited;
+    Row row;
+    const bool known = read_row(to_view(key), to_view(value), row) == RowFault::none &&
+                       row.schema < impl.known.size() && impl.known[row.schema].known;
+    if (known && impl.known[row.schema].state_version >= state_version) continue;
+    out.keys.emplace_back(to_view(key));
+    bytes += value.mv_size;
+  }
+  if (code != 0 && code != MDB_NOTFOUND) {
+    return impl.environment->error(code, "reading " + impl.where());
+  }
+  return out;
+}
+
 Result<void> TaskStore::change_parked(std::span<const ParkedChange> changes) {
   Impl& impl = *impl_;
   const std::string doing = impl.where() + ": changing what waits";

@@ -56,6 +56,19 @@ struct ParkedLimit {
   std::size_t bytes = std::size_t{4} << 20;  ///< soft: one bigger record comes alone
 };
 
+/// How much of TaskStore::older_states() is wanted at a time.
+struct OlderLimit {
+  std::size_t visited = 0;
+  std::size_t keys = 0;
+  std::size_t bytes = 0;  ///< of their States; soft
+};
+
+struct OlderStates {
+  std::vector<std::string> keys;
+  std::uint64_t visited = 0;  ///< States that were looked at, those of `keys` included
+  std::string next;           ///< where the next ones begin; empty: there are none
+};
+
 /// What becomes of one parked key. Valid for the call it is passed to.
 struct ParkedChange {
   std::uint64_t number = 0;
@@ -175,6 +188,11 @@ class TaskStore {
   /// Copies nothing. Errc::corrupt: its checksum does not fit.
   /// Errc::invalid: the key is empty or longer than key_bytes_max.
   Result<std::optional<StoredState>> get(ResolverId resolver, std::string_view key);
+
+  /// The keys from `from` on (empty: from the first) whose States were committed with an older
+  /// State version than `state_version`; those whose rows are damaged, too.
+  Result<OlderStates> older_states(ResolverId resolver, std::string_view from,
+                                   std::uint32_t state_version, OlderLimit limit);
 
   /// The committed timer of a key. Absent: there is none. Errc::corrupt: its checksum does not fit.
   Result<std::optional<Timer>> timer(ResolverId resolver, std::string_view key);

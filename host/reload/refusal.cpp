@@ -11,6 +11,7 @@ std::string_view name_of(ReloadCode code) {
     WEIR_CODE(no_previous);
     WEIR_CODE(nothing_loaded);
     WEIR_CODE(stopping);
+    WEIR_CODE(busy);
     WEIR_CODE(unreadable);
     WEIR_CODE(writable_by_others);
     WEIR_CODE(hash_mismatch);

@@ -24,6 +24,7 @@ enum class ReloadCode {
   no_previous,
   nothing_loaded,
   stopping,
+  busy,
   // stage
   unreadable,
   writable_by_others,

@@ -88,17 +88,18 @@ Reloader::Slot* Reloader::find(const std::string& plugin) {
   return found == slots_.end() ? nullptr : &*found;
 }
 
+Refusal Reloader::unknown(const std::string& plugin) const {
+  std::string names;
+  for (const Slot& one : slots_) names += (names.empty() ? "" : ", ") + one.name;
+  return refusal_of(ReloadStep::request, ReloadCode::unknown_plugin,
+                    plugin.empty()
+                        ? fmt::format("the app has several plugins; name one of {}", names)
+                        : fmt::format("the app has no plugin {}; it has {}", plugin, names));
+}
+
 ReloadAnswer Reloader::run(const ReloadRequest& request) {
   Slot* const slot = find(request.plugin);
-  if (slot == nullptr) {
-    std::string names;
-    for (const Slot& one : slots_) names += (names.empty() ? "" : ", ") + one.name;
-    return refusal_of(
-        ReloadStep::request, ReloadCode::unknown_plugin,
-        request.plugin.empty()
-            ? fmt::format("the app has several plugins; name one of {}", names)
-            : fmt::format("the app has no plugin {}; it has {}", request.plugin, names));
-  }
+  if (slot == nullptr) return unknown(request.plugin);
   ReloadAnswer answer;
   if (request.what == ReloadRequest::What::rollback) {
     answer = roll_back(*slot, request);
@@ -127,6 +128,28 @@ std::vector<ReloadAnswer> Reloader::reload_changed(std::chrono::milliseconds tim
     answers.push_back(run(request));
   }
   return answers;
+}
+
+std::variant<Migration::Progress, Refusal> Reloader::migrate(const std::string& plugin) {
+  const Slot* const slot = find(plugin);
+  if (slot == nullptr) return unknown(plugin);
+  const auto under_way = migration();
+  if (under_way && !under_way->over()) {
+    if (under_way->plugin == slot->name) return *under_way;
+    return refusal_of(ReloadStep::request, ReloadCode::busy,
+                      fmt::format("the States of plugin {} are being migrated; ask again when that "
+                                  "is over",
+                                  under_way->plugin));
+  }
+  migration_.emplace(app_, *slot->running);
+  logger_.info("reload", "the States of plugin {} that are of an older version are migrated",
+               slot->name);
+  return migration_->progress();
+}
+
+std::optional<Migration::Progress> Reloader::migration() const {
+  if (!migration_) return std::nullopt;
+  return migration_->progress();
 }
 
 ReloadAnswer Reloader::reload(Slot& slot, const ReloadRequest& request) {

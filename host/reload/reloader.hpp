@@ -14,6 +14,7 @@
 #include "base/clock.hpp"
 #include "base/logger.hpp"
 #include "reload/generations.hpp"
+#include "reload/migration.hpp"
 #include "reload/probation.hpp"
 #include "reload/refusal.hpp"
 #include "reload/reload_app.hpp"
@@ -87,6 +88,12 @@ class Reloader {
   /// Every plugin whose file is not the build that runs.
   std::vector<ReloadAnswer> reload_changed(std::chrono::milliseconds timeout);
 
+  /// Begins to migrate all States of a plugin, empty: of the only one; where that is under way,
+  /// it goes on. One plugin at a time.
+  std::variant<Migration::Progress, Refusal> migrate(const std::string& plugin);
+  /// How the last one stands; absent: there was none since the start.
+  std::optional<Migration::Progress> migration() const;
+
   /// Ends probations, goes back where a budget is spent, and unloads what is not in use any more.
   /// False: there is nothing to be called for until the next reload.
   bool turn();
@@ -124,6 +131,7 @@ class Reloader {
   Reloader(ReloadApp& app, Clock& clock, Logger& logger, Options options, Generations generations);
   Result<void> note_start(const Slot& slot);
   Slot* find(const std::string& plugin);
+  Refusal unknown(const std::string& plugin) const;
   ReloadAnswer reload(Slot& slot, const ReloadRequest& request);
   std::optional<Refusal> check(Slot& slot, const Staged& staged, ReloadReport& report);
   std::optional<Refusal> probe(const Slot& slot, const Staged& staged, ReloadReport& report);
@@ -149,6 +157,7 @@ class Reloader {
   Options options_;
   Generations generations_;
   std::vector<Slot> slots_;
+  std::optional<Migration> migration_;
   std::vector<std::shared_ptr<Plugin>> retired_;
   SwapsInRetirement swaps_;  // after the plugins that their instances need
   std::atomic<bool> stopping_{false};

@@ -99,6 +99,7 @@ Result<void> LiveStates::load(LiveState& live) {
   if (stored) {
     live.digest = digest_of(stored->bytes);
     charge(live, stored->bytes.size());
+    live.outdated = stored->state_version < instance_.manifest().state_version;
     WEIR_TRY(live.state, instance_.load(live.key, &stored->bytes, stored->state_version));
   } else {
     charge(live, 0);
@@ -211,7 +212,8 @@ Result<std::vector<LiveStates::Change>> LiveStates::changes(Arena& arena) {
     }
     WEIR_TRY(const auto bytes, instance_.save(live->state, live->key, arena));
     const XXH128_hash_t digest = digest_of(bytes);
-    if (live->stored && XXH128_isEqual(digest, live->digest) != 0) continue;
+    const bool same = live->stored && XXH128_isEqual(digest, live->digest) != 0;
+    if (same && !live->outdated) continue;
     changes.push_back({live, bytes, digest});
   }
 
@@ -245,6 +247,9 @@ void LiveStates::committed(std::span<const Change> changes) {
   }
   ++commit_;
   for (LiveState* live : touched_) {
+    // It may never be asked for again, and must not take the place of one that is.
+    const bool only_migrated = live->outdated && live->applied == nullptr;
+    live->outdated = false;
     live->applied = nullptr;
     if (live->base != LiveState::Base::stored) {
       live->base = LiveState::Base::stored;
@@ -252,7 +257,7 @@ void LiveStates::committed(std::span<const Change> changes) {
     }
     live->touched = false;
     live->last_commit = commit_;
-    if (live->state == nullptr) forget(*live);
+    if (live->state == nullptr || only_migrated) forget(*live);
   }
   touched_.clear();
   if (over_limit()) evict();

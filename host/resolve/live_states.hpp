@@ -40,6 +40,7 @@ struct alignas(64) LiveState {
   enum class Base : std::uint8_t { stored, saved, initial } base = Base::stored;
   bool stored = false;            ///< the store has bytes for it
   bool touched = false;           ///< listed for the next commit
+  bool outdated = false;          ///< what is stored is of an older State version
   std::uint32_t last_commit = 0;  ///< the newest one that it was part of
   std::uint64_t charged = 0;      ///< what it counts for in the estimate
   XXH128_hash_t digest{};         ///< of the stored bytes
@@ -156,7 +157,7 @@ class LiveStates {
                      /*StoreHash=*/true>;
 
   static bool has_changed(const LiveState& live) {
-    return live.applied != nullptr || live.base != LiveState::Base::stored;
+    return live.applied != nullptr || live.base != LiveState::Base::stored || live.outdated;
   }
   Result<void> load(LiveState& live);
   Result<void> repeat(LiveState& live, const AppliedCall& call);

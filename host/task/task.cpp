@@ -12,8 +12,13 @@ Task::Turn Task::turn() {
   journal_->set_thread();
   if (!retiring_.empty()) free_retired();
   const bool swap_is_asked = swap_is_asked_.load(std::memory_order_relaxed);
+  if (walk_is_asked_.load(std::memory_order_relaxed)) {
+    if (walk_ != nullptr) end_walk(nullptr);
+    begin_walk();
+  }
   if (halted_) {
     if (swap_is_asked) refuse_swap();
+    if (walk_ != nullptr) end_walk(&*halted_);
     return Turn::halted;
   }
   const std::int64_t now_ms = ports_.clock.steady_ms();
@@ -40,6 +45,14 @@ Task::Turn Task::turn() {
     }
   }
   if (worked && parking_->next_due_ms() <= now_ms) worked = resolve_parked(now_ms);
+  if (worked && walk_ != nullptr) {
+    auto walked = walk_states(now_ms);
+    if (walked) {
+      *worked |= *walked;
+    } else {
+      worked = std::move(walked);
+    }
+  }
   if (!worked) {
     halt(std::move(worked).error());
     return Turn::halted;
@@ -77,10 +90,12 @@ Result<bool> Task::read(std::int64_t now_ms) {
   step("fetch");
   WEIR_CHECK(decode(records));
   step("decode");
+  const std::int64_t begun_us = ports_.clock.steady_us();
   WEIR_CHECK(prepare());
   step("prepare");
   WEIR_CHECK(resolve(records));
   step("resolve");
+  call_us_ += static_cast<std::uint64_t>(ports_.clock.steady_us() - begun_us);
   return true;
 }
 

@@ -31,6 +31,7 @@
 #include "task/fit.hpp"
 #include "task/parking.hpp"
 #include "task/retry_log.hpp"
+#include "task/state_walk.hpp"
 #include "task/suspects.hpp"
 #include "task/task_snapshot.hpp"
 #include "task/task_swap.hpp"
@@ -171,6 +172,9 @@ class Task {
   /// False: the task has begun with it, and will come to an end. [any]
   bool withdraw_swap(TaskSwap& swap);
 
+  /// Asks for the States of older versions to be migrated. A walk that is under way is over. [any]
+  void request_walk(std::shared_ptr<StateWalk> walk);
+
   /// Nobody will want to go back to before the newest swap: the next commit drops what was kept for
   /// that. [any]
   void forget_undo() { forget_undo_.store(true, std::memory_order_relaxed); }
@@ -264,6 +268,13 @@ class Task {
   void free_retired();
   static ResolverSchema schema_of(const TaskResolver& resolver);
 
+  // States of older versions.
+  void begin_walk();
+  void end_walk(const Error* why);
+  void restart_walk();
+  /// One portion; false: it waits for the next commit.
+  Result<bool> walk_states(std::int64_t now_ms);
+
   // Records that wait.
   Result<void> open_parking();
   Parking::Now now() { return {ports_.clock.wall_ms(), ports_.clock.steady_ms()}; }
@@ -343,7 +354,7 @@ class Task {
   Arena open_arena_{arena_chunk_bytes};   // its applied calls, for rebuilding
   Arena batch_arena_{arena_chunk_bytes};  // the current fetch: records, keys, reasons
   OutboxWriter outbox_;
-  std::uint64_t open_records_ = 0;  // and timers fired
+  std::uint64_t open_records_ = 0;  // and timers fired, and States migrated
   std::int64_t open_since_ms_ = 0;
   std::int64_t next_offset_ = 0;
   std::int64_t committed_offset_ = 0;
@@ -374,12 +385,16 @@ class Task {
   std::mutex swap_mutex_;
   TaskSwap* asked_swap_ = nullptr;   // guarded by swap_mutex_
   std::vector<TaskSwap*> retiring_;  // whose States are being freed
+  std::atomic<bool> walk_is_asked_{false};
+  std::shared_ptr<StateWalk> asked_walk_;  // guarded by swap_mutex_
+  std::shared_ptr<StateWalk> walk_;        // under way; null: none
 
   Error pending_halt_;  // why the walk over a fetch stopped
 
   // What was counted and measured; outcomes are with the stages.
   std::uint64_t records_ = 0;
   std::uint64_t commits_ = 0;
+  std::uint64_t call_us_ = 0;             // in prepare() and resolve()
   std::vector<std::uint64_t> published_;  // beside options_.sink_names
   Histogram commit_times_;
   Histogram publish_times_;

@@ -38,6 +38,7 @@ void Task::snapshot(TaskSnapshot& out) const {
   out.committed = committed_offset_;
   out.records = records_;
   out.commits = commits_;
+  out.call_us = call_us_;
   out.resolvers.resize(stages_.size());
   for (std::size_t i = 0; i < stages_.size(); ++i) {
     const Stage& stage = stages_[i];

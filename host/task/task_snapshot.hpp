@@ -27,6 +27,7 @@ struct TaskSnapshot {
   std::int64_t committed = 0;  ///< the same, of the newest commit
   std::uint64_t records = 0;
   std::uint64_t commits = 0;
+  std::uint64_t call_us = 0;                ///< what the plugins took for the records
   std::vector<ResolverSnapshot> resolvers;  ///< in the order of TaskOptions::resolvers
   std::vector<std::uint64_t> published;     ///< records, in the order of TaskOptions::sink_names
   Histogram commit_times;                   ///< from saving States until they are durable

@@ -184,6 +184,7 @@ void Task::exchange(TaskSwap& swap) {
   }
   exchange_decoders(builds.decoders);
   store_->stage(std::move(builds.registration));
+  restart_walk();
 }
 
 /// Those that are still needed stay, the others go where the new ones have come from.

@@ -88,6 +88,26 @@ class MigrateTest(unittest.TestCase):
         wait_for(lambda: self.migrate("--dry-run", "--from", build("milli_too"))[0]["resolvers"][0]
                  ["of_version"] == {"1": DEVICES - 100, "2": 100}, "migrated where it is touched")
 
+    def test_a_host_migrates_what_no_record_touches(self):
+        self.feed(range(DEVICES))
+        done = self.app.call("plugin", "migrate", "-c", "app.yaml", expect=None)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("no host runs in", done.stderr)
+        self.start()
+        self.app.call("reload", "-c", "app.yaml", "--from", build("milli"))
+        self.feed(range(10))
+        done, _ = self.migrate()
+        self.assertEqual((done["plugin"], done["version"], done["visited"], done["failed"]),
+                         ("meter", "9.0", DEVICES, 0))
+        self.assertGreaterEqual(done["migrated"], DEVICES - 10)
+        trial, _ = self.migrate("--dry-run", "--from", build("milli_too"))
+        self.assertEqual(trial["resolvers"][0]["of_version"], {"2": DEVICES})
+        self.assertIn(f"has migrated 0 of {DEVICES} States in 3 tasks; 0 failed",
+                      self.app.call("plugin", "migrate", "meter", "-c", "app.yaml"))
+        self.assertEqual(self.migrate("ammeter", expect=1)[1],
+                         "the app has no plugin ammeter; it has meter\n")
+        self.assertEqual(self.migrate("--from", build(1), expect=64)[0], {})
+
     def test_a_dry_run_names_the_keys_that_fail(self):
         self.feed(range(DEVICES))
         self.feed([3, 5, 250])

@@ -471,4 +471,104 @@ TEST_CASE("reload: a build that was promoted is not left for one that cannot rea
   CHECK(meter.total("device-1").sum() == (5 * 1 + 5 * 9 + 5 * 9) * 1000);
 }
 
+TEST_CASE("reload: States that no record touches are migrated while records go on") {
+  Meter meter;
+  std::mt19937 random(29);
+  constexpr int devices = 5000;
+  for (int device = 0; device < devices; ++device) meter.append(device, device);
+  meter.finish();
+  report_of(meter.reload(build("milli")));
+  meter.append_some(random, 500, devices);
+  meter.finish();
+  const std::uint64_t touched = meter.app->progress().live_states;
+  while (meter.reloader->turn()) meter.turn();
+
+  REQUIRE(std::holds_alternative<Migration::Progress>(meter.reloader->migrate("meter")));
+  int turns = 0;
+  for (; !meter.reloader->migration()->over(); ++turns) {
+    REQUIRE(turns < 10'000);
+    meter.append_some(random, 3, devices);
+    meter.turn();
+    meter.clock.advance(20);
+  }
+
+  const Migration::Progress done = *meter.reloader->migration();
+  CHECK(turns > 10);  // a portion a turn
+  CHECK(done.visited == devices);
+  CHECK(done.failed == 0);
+  CHECK(done.gave_up.empty());
+  CHECK(done.migrated > devices / 2);
+  CHECK(done.migrated <= devices - touched);
+  meter.finish();
+  // What was only migrated stays in nobody's way.
+  CHECK(meter.app->progress().live_states < devices / 2);
+  for (int device = 0; device < devices; ++device) {
+    const std::string name = fmt::format("device-{}", device);
+    const auto& given = meter.amounts[name];
+    std::int64_t sum = given.front();  // with build 1
+    for (std::size_t i = 1; i < given.size(); ++i) sum += given[i] * 9;
+    REQUIRE(meter.total(name).sum() == sum * 1000);
+    REQUIRE(meter.total(name).count() == static_cast<std::int64_t>(given.size()));
+  }
+
+  REQUIRE(std::holds_alternative<Migration::Progress>(meter.reloader->migrate("")));
+  meter.work();
+  CHECK(meter.reloader->migration()->over());
+  CHECK(meter.reloader->migration()->visited == devices);
+  CHECK(meter.reloader->migration()->migrated == 0);  // all are stored so
+  CHECK(std::get<Refusal>(meter.reloader->migrate("ammeter")).code == ReloadCode::unknown_plugin);
+}
+
+TEST_CASE("reload: a State that cannot be migrated is named and stops nothing") {
+  Meter meter;
+  for (int device = 0; device < 100; ++device) {
+    for (int i = 0; i <= device % 5; ++i) meter.append(device, 1);
+  }
+  meter.finish();
+  report_of(meter.reload(build("milli_throws")));
+
+  (void)meter.reloader->migrate("meter");
+  for (int turns = 0; !meter.reloader->migration()->over(); ++turns) {
+    REQUIRE(turns < 1000);
+    meter.turn();
+    meter.clock.advance(20);
+  }
+
+  const Migration::Progress done = *meter.reloader->migration();
+  CHECK(done.migrated == 80);
+  CHECK(done.failed == 20);
+  REQUIRE(done.failures.size() == 20);
+  CHECK(done.failures.front().find("this count is too much") != std::string::npos);
+  CHECK(meter.app->first_halt() == nullptr);
+  CHECK(meter.total("device-0").sum() == 1000);
+  CHECK(meter.total("device-2").sum() == 3);  // as it was
+}
+
+TEST_CASE("reload: a migration meets another build and a halt") {
+  Meter meter;
+  for (int device = 0; device < 3000; ++device) meter.append(device, 1);
+  meter.finish();
+
+  (void)meter.reloader->migrate("meter");
+  meter.turn();
+  SUBCASE("that has a later version: it begins anew") {
+    report_of(meter.reload(build("milli")));
+    for (int turns = 0; !meter.reloader->migration()->over(); ++turns) {
+      REQUIRE(turns < 1000);
+      meter.turn();
+      meter.clock.advance(20);
+    }
+    CHECK(meter.reloader->migration()->migrated == 3000);
+  }
+  SUBCASE("and a task that halts in the midst of it says so") {
+    meter.append(1, 1, "fatal");
+    for (int turns = 0; !meter.reloader->migration()->over(); ++turns) {
+      REQUIRE(turns < 1000);
+      meter.turn();
+    }
+    REQUIRE(meter.reloader->migration()->gave_up.size() == 1);
+    CHECK(meter.reloader->migration()->gave_up.front().find("has halted") != std::string::npos);
+  }
+}
+
 }  // namespace weir::host
