@@ -99,6 +99,8 @@ struct Mark {
 struct Publication {
   std::span<const Mark> marks;  ///< at least one; all inputs of the task
   std::span<const NewRecord> records;
+  /// A producer of this id may have tried before, and it did not happen.
+  bool is_again = false;
 };
 
 /// Appends for a group, atomically with the group's marks. One thread at a time.

@@ -122,7 +122,7 @@ std::vector<Result<void>> Publisher::publish(std::span<PendingPublication* const
       marks[i].push_back(Mark{publication.inputs[input], publication.next_offsets[input],
                               to_metadata(publication.id)});
     }
-    out.publication = Publication{marks[i], records[i]};
+    out.publication = Publication{marks[i], records[i], publication.is_again};
   }
   const bool went_out = send(outgoing);
   if (went_out) step("publish");
@@ -213,6 +213,7 @@ Result<void> Publisher::look_up(Outgoing& out) {
   auto seen = log_has_seen(*out.pending);
   if (seen) {
     out.is_out = *seen;
+    out.publication.is_again = true;
     checked_->insert(input);
     return {};
   }

@@ -41,6 +41,7 @@ struct PendingPublication {
   v1::CommitId id;
   std::optional<v1::CommitId> before;  ///< what the log has seen of the task until now
   std::vector<std::string_view> chunks;
+  bool is_again = false;          ///< an earlier process may have tried
   std::int64_t submitted_us = 0;  ///< on the clock's steady time
 
   // By the publisher, before wait() returns.

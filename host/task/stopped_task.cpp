@@ -107,7 +107,7 @@ Result<void> StoppedTask::move_to(std::int64_t offset, bool drop, Publisher& pub
                              .drop = drop,
                              .undo = UndoStep::forget}));
   if (options_.after_step) options_.after_step("commit");
-  return publish(publisher, sinks, {});
+  return publish(publisher, sinks, {}, /*is_again=*/false);
 }
 
 Result<void> StoppedTask::settle(Publisher& publisher, TaskSinks& sinks) {
@@ -124,11 +124,11 @@ Result<void> StoppedTask::settle(Publisher& publisher, TaskSinks& sinks) {
     case Pending::unknown:
       break;
   }
-  return publish(publisher, sinks, views);
+  return publish(publisher, sinks, views, /*is_again=*/true);
 }
 
 Result<void> StoppedTask::publish(Publisher& publisher, TaskSinks& sinks,
-                                  std::vector<std::string_view> chunks) {
+                                  std::vector<std::string_view> chunks, bool is_again) {
   const v1::Head& head = *store_->head();
   PendingPublication publication;
   publication.task = options_.name;
@@ -138,6 +138,7 @@ Result<void> StoppedTask::publish(Publisher& publisher, TaskSinks& sinks,
   publication.id = head.commit();
   publication.before = seen_;
   publication.chunks = std::move(chunks);
+  publication.is_again = is_again;
   publisher.submit(publication);
   WEIR_CHECK(publisher.wait(publication));
   seen_ = head.commit();

@@ -74,8 +74,8 @@ class StoppedTask {
   Result<std::optional<Mark>> mark_of(const TopicPartition& input);
   Pending pending(const std::optional<Mark>& mark) const;
   Result<void> settle(Publisher& publisher, TaskSinks& sinks);
-  Result<void> publish(Publisher& publisher, TaskSinks& sinks,
-                       std::vector<std::string_view> chunks);
+  Result<void> publish(Publisher& publisher, TaskSinks& sinks, std::vector<std::string_view> chunks,
+                       bool is_again);
   v1::Head next_head(std::int64_t offset, bool drop, const TaskSinks& sinks) const;
 
   Options options_;

@@ -327,7 +327,7 @@ class Task {
   std::int64_t interval_end_ms() const;
   Result<void> commit(UndoStep undo = UndoStep::none);
   /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().
-  void publish(std::vector<std::string_view> chunks);
+  void publish(std::vector<std::string_view> chunks, bool is_again = false);
   Result<void> await_publication();
   void count_published(const PendingPublication& publication);
   Result<void> finish_commits();

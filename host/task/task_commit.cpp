@@ -109,7 +109,7 @@ Result<void> Task::commit(UndoStep undo) {
   return {};
 }
 
-void Task::publish(std::vector<std::string_view> chunks) {
+void Task::publish(std::vector<std::string_view> chunks, bool is_again) {
   const v1::Head& head = *store_->head();
   publishing_.emplace();
   publishing_->task = options_.name;
@@ -119,6 +119,7 @@ void Task::publish(std::vector<std::string_view> chunks) {
   publishing_->id = head.commit();
   if (head.has_published_before()) publishing_->before = head.published_before();
   publishing_->chunks = std::move(chunks);
+  publishing_->is_again = is_again;
   publishing_->submitted_us = ports_.clock.steady_us();
   ports_.publisher.submit(*publishing_);
 }

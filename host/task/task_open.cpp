@@ -197,7 +197,7 @@ Result<void> Task::recover() {
   }
   ports_.logger.info("publish", "task {}: publishing commit {} of the last run", options_.name,
                      store_->head()->commit().sequence());
-  publish(views);
+  publish(views, /*is_again=*/true);
   return await_publication();
 }
 

@@ -20,6 +20,10 @@ using NewTopic = std::unique_ptr<rd_kafka_NewTopic_t, KafkaDestroy<rd_kafka_NewT
 using ConfigResource =
     std::unique_ptr<rd_kafka_ConfigResource_t, KafkaDestroy<rd_kafka_ConfigResource_destroy>>;
 
+/// What a question for marks makes of those in a transaction that is still open.
+constexpr const char* pending_waits = "read_committed";
+constexpr const char* pending_is_passed_over = "read_uncommitted";
+
 /// Enough for a broker that answers, with the connection to it.
 constexpr std::chrono::milliseconds first_step{500};
 
@@ -285,25 +289,25 @@ Result<std::int64_t> KafkaAdmin::first_offset_at(const TopicPartition& partition
   return answer.offset < 0 ? range.end : std::min(answer.offset, range.end);
 }
 
-Result<rd_kafka_t*> KafkaAdmin::observer(std::string_view group) {
+Result<rd_kafka_t*> KafkaAdmin::observer(std::string_view group, const char* isolation) {
   const std::lock_guard lock(mutex_);
-  const auto found = observers_.find(group);
+  const std::pair<std::string, std::string> key(group, isolation);
+  const auto found = observers_.find(key);
   if (found != observers_.end()) return found->second->handle();
-  // read_committed: offsets of a transaction that is still open are waited for.
   WEIR_TRY(auto made, KafkaClient::open(context_, KafkaRole::consumer,
                                         {{"group.id", std::string(group)},
-                                         {"isolation.level", "read_committed"},
+                                         {"isolation.level", isolation},
                                          {"allow.auto.create.topics", "false"},
                                          {"enable.auto.commit", "false"}}));
   rd_kafka_t* const handle = made->handle();
-  observers_.emplace(group, std::move(made));
+  observers_.emplace(key, std::move(made));
   return handle;
 }
 
 Result<std::optional<Mark>> KafkaAdmin::committed(std::string_view group,
                                                   const TopicPartition& input) {
   WEIR_CHECK(check_name("the group", group));
-  WEIR_TRY(rd_kafka_t* const client, observer(group));
+  WEIR_TRY(rd_kafka_t* const client, observer(group, pending_waits));
   const KafkaPartitions asked = one_partition(input, RD_KAFKA_OFFSET_INVALID);
   const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
     return failure_of(rd_kafka_committed(client, asked.get(), to_int(context_->options.patience)),
@@ -313,18 +317,14 @@ Result<std::optional<Mark>> KafkaAdmin::committed(std::string_view group,
 }
 
 Result<std::vector<std::optional<Mark>>> KafkaAdmin::decided_marks(
-    const std::string& group, std::span<const TopicPartition> inputs) {
-  WEIR_TRY(const auto client, KafkaClient::open(context_, KafkaRole::consumer,
-                                                {{"group.id", group},
-                                                 {"isolation.level", "read_uncommitted"},
-                                                 {"allow.auto.create.topics", "false"},
-                                                 {"enable.auto.commit", "false"}}));
+    std::string_view group, std::span<const TopicPartition> inputs) {
+  WEIR_TRY(rd_kafka_t* const client, observer(group, pending_is_passed_over));
   const KafkaPartitions asked(rd_kafka_topic_partition_list_new(static_cast<int>(inputs.size())));
   for (const TopicPartition& input : inputs) {
     rd_kafka_topic_partition_list_add(asked.get(), input.topic.c_str(), input.partition);
   }
   const rd_kafka_resp_err_t failure = until_answered(*context_, [&] {
-    return rd_kafka_committed(client->handle(), asked.get(), to_int(context_->options.patience));
+    return rd_kafka_committed(client, asked.get(), to_int(context_->options.patience));
   });
   std::vector<std::optional<Mark>> out(inputs.size());
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -335,7 +335,7 @@ Result<std::vector<std::optional<Mark>>> KafkaAdmin::decided_marks(
 }
 
 Result<void> KafkaAdmin::commit(std::string_view group, std::span<const Mark> marks) {
-  WEIR_TRY(rd_kafka_t* const client, observer(group));
+  WEIR_TRY(rd_kafka_t* const client, observer(group, pending_waits));
   const KafkaPartitions offsets = to_kafka(marks);
   const rd_kafka_resp_err_t code = until_answered(
       *context_, [&] { return rd_kafka_commit(client, offsets.get(), /*async=*/0); });

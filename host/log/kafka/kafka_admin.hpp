@@ -43,7 +43,7 @@ class KafkaAdmin {
 
   /// The marks of inputs without those of transactions that have not ended yet, for which
   /// committed() waits.
-  Result<std::vector<std::optional<Mark>>> decided_marks(const std::string& group,
+  Result<std::vector<std::optional<Mark>>> decided_marks(std::string_view group,
                                                          std::span<const TopicPartition> inputs);
 
   /// Sets the group's marks without a transaction. Only while the group has no member.
@@ -63,13 +63,14 @@ class KafkaAdmin {
   explicit KafkaAdmin(std::shared_ptr<KafkaContext> context);
   Result<KafkaMetadata> metadata(const char* topic);
   Result<KafkaEvent> wait_for(KafkaQueue queue, std::string_view what) const;
-  Result<rd_kafka_t*> observer(std::string_view group);
+  Result<rd_kafka_t*> observer(std::string_view group, const char* isolation);
 
   std::shared_ptr<KafkaContext> context_;
   std::unique_ptr<KafkaClient> client_;
   std::mutex mutex_;
-  /// One for each group asked about; none is a member of its group.
-  std::map<std::string, std::unique_ptr<KafkaClient>, std::less<>> observers_;  // guarded by mutex_
+  /// One for each group and isolation asked with; none is a member of its group.
+  std::map<std::pair<std::string, std::string>, std::unique_ptr<KafkaClient>>
+      observers_;  // guarded by mutex_
 };
 
 /// `marks` as librdkafka takes them.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <set>
 #include <utility>
 
 #include "log/kafka/kafka_error.hpp"
@@ -16,6 +17,8 @@ constexpr int attempts_max = 5;
 constexpr auto retry_wait = 20ms;
 constexpr auto transaction_timeout = 10s;
 constexpr int abort_step_ms = 1000;
+constexpr std::chrono::milliseconds marks_wait_min{1};
+constexpr std::chrono::milliseconds marks_wait_max{50};
 
 rd_kafka_vu_t field(rd_kafka_vtype_t type) {
   rd_kafka_vu_t out{};
@@ -111,6 +114,7 @@ Result<void> KafkaProducer::start(std::shared_ptr<KafkaContext> context) {
     return KafkaFault(rd_kafka_init_transactions(client_->handle(), std::max(to_int(left), 1)));
   }));
   knows_coordinator_ = false;
+  aborted_at_.reset();
   return options_.member == nullptr ? Result<void>{} : end_stray_marks();
 }
 
@@ -129,7 +133,7 @@ Result<void> KafkaProducer::find_coordinator() {
 
 Result<void> KafkaProducer::end_stray_marks() {
   const Mark mark{options_.member->any_input(), 0, {}};
-  const Publication never{{&mark, 1}, {}};
+  const Publication never{{&mark, 1}, {}, false};
   WEIR_CHECK(find_coordinator());
   WEIR_CHECK(begin());
   auto sent = send_marks({&never, 1});
@@ -175,20 +179,44 @@ Result<std::vector<std::int64_t>> KafkaProducer::append(std::span<const NewRecor
   WEIR_CHECK(check_targets(records));
   if (records.empty()) return std::vector<std::int64_t>{};
   offsets_.assign(records.size(), -1);
-  const Publication alone{{}, records};
+  const Publication alone{{}, records, false};
   WEIR_CHECK(attempt({&alone, 1}));
   return std::exchange(offsets_, {});
 }
 
 Result<void> KafkaProducer::attempt(std::span<const Publication> publications) {
-  for (int attempt = 1;; ++attempt) {
+  bool is_again = std::any_of(publications.begin(), publications.end(),
+                              [](const Publication& one) { return one.is_again; });
+  for (int attempt = 1;; ++attempt, is_again = true) {
     bool retry = false;
-    auto done = transact(publications, retry);
+    Result<void> done;
+    if (is_again) done = end_stray_records(publications, retry);
+    if (done) done = transact(publications, retry);
     if (done) client_->context().health.good();
     if (done || !retry || attempt == attempts_max) return done;
     client_->context().health.bad(done.error().message);
     std::this_thread::sleep_for(retry_wait * attempt);
   }
+}
+
+Result<void> KafkaProducer::end_stray_records(std::span<const Publication> publications,
+                                              bool& retry) {
+  std::vector<NewRecord> records;
+  std::set<std::pair<std::string_view, std::int32_t>> partitions;
+  for (const Publication& publication : publications) {
+    for (const NewRecord& record : publication.records) {
+      if (partitions.emplace(record.topic, record.partition).second) records.push_back(record);
+    }
+  }
+  if (records.empty()) return {};
+  failure_.reset();
+  auto done = begin();
+  if (!done) return give_up(std::move(done).error());
+  done = produce(records, nullptr);
+  if (done) done = await_delivery(transaction_timeout);
+  if (!done) return take_back(std::move(done).error(), retry);
+  aborted_at_.reset();  // this abort ends what earlier ones have left
+  return abort();
 }
 
 Result<void> KafkaProducer::transact(std::span<const Publication> publications, bool& retry) {
@@ -200,22 +228,59 @@ Result<void> KafkaProducer::transact(std::span<const Publication> publications, 
   for (const Publication& publication : publications) {
     if (done) done = produce(publication.records, offsets_.empty() ? nullptr : offsets_.data());
   }
+  // A record that fails while the marks are sent would take their answer away; and that records are
+  // delivered says that there is a broker to send marks to, without which they may hang.
+  if (done) done = await_delivery(transaction_timeout);
   if (done && !publications.front().marks.empty()) {
-    // A record that fails while the marks are sent would take their answer away; and that records
-    // are delivered says that there is a broker to send marks to, without which they may hang.
-    done = await_delivery(transaction_timeout);
-    if (done) done = find_coordinator();  // it may have gone since
+    done = find_coordinator();  // it may have gone since
     if (done) done = send_marks(publications);
   }
-  if (done) {
-    done = until_done(
-        "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); });
-    if (done) return {};
+  if (!done) return take_back(std::move(done).error(), retry);
+  done = commit(publications);
+  if (!done) return give_up(std::move(done).error());
+  aborted_at_.reset();
+  return {};
+}
+
+Result<void> KafkaProducer::commit(std::span<const Publication> publications) {
+  rd_kafka_poll(client_->handle(), 0);  // lets the client tell of brokers that it has lost
+  const std::uint64_t troubles = client_->context().health.trouble_count();
+  if (aborted_at_ && *aborted_at_ != troubles) {
+    return error(Errc::unavailable, "{}: a broker was away just after an abort", name());
   }
-  if (next_ == Next::give_up || next_ == Next::again) return give_up(std::move(done).error());
+  WEIR_CHECK(until_done(
+      "a commit", [&] { return KafkaFault(rd_kafka_commit_transaction(client_->handle(), -1)); }));
+  return await_marks(all_marks(publications), troubles);
+}
+
+Result<void> KafkaProducer::await_marks(std::span<const Mark> marks, std::uint64_t troubles) {
+  if (marks.empty()) return {};
+  std::vector<TopicPartition> inputs;
+  for (const Mark& mark : marks) inputs.push_back(mark.input);
+  const auto deadline = std::chrono::steady_clock::now() + transaction_timeout;
+  for (auto wait = marks_wait_min;; wait = std::min(2 * wait, marks_wait_max)) {
+    WEIR_TRY(const auto found, admin_->decided_marks(options_.group, inputs));
+    const bool is_there = std::equal(marks.begin(), marks.end(), found.begin(),
+                                     [](const Mark& mark, const auto& decided) {
+                                       return decided && decided->next_offset == mark.next_offset &&
+                                              decided->metadata == mark.metadata;
+                                     });
+    if (is_there) return {};
+    WEIR_CHECK(check_generation());
+    if (client_->context().health.trouble_count() != troubles ||
+        std::chrono::steady_clock::now() > deadline) {
+      return error(Errc::unavailable,
+                   "{}: a transaction was committed, and its marks are not there", name());
+    }
+    std::this_thread::sleep_for(wait);
+  }
+}
+
+Result<void> KafkaProducer::take_back(Error failure, bool& retry) {
+  if (next_ == Next::give_up || next_ == Next::again) return give_up(std::move(failure));
   const bool is_hopeless =
-      next_ == Next::go_on || is_fenced(last_code_) || done.error().code == Errc::refused;
-  const Error reason = failure_error(std::move(done).error());
+      next_ == Next::go_on || is_fenced(last_code_) || failure.code == Errc::refused;
+  const Error reason = failure_error(std::move(failure));
   WEIR_CHECK(abort());
   retry = !is_hopeless && reason.code != Errc::invalid && reason.code != Errc::refused;
   return reason;
@@ -343,6 +408,7 @@ Result<void> KafkaProducer::begin() {
 }
 
 Result<void> KafkaProducer::try_abort() {
+  if (!aborted_at_) aborted_at_ = client_->context().health.trouble_count();
   return until_done("an abort", transaction_timeout, [&] {
     return KafkaFault(rd_kafka_abort_transaction(client_->handle(), abort_step_ms));
   });

@@ -65,11 +65,21 @@ class KafkaProducer final : public Producer {
   Result<void> check_generation() const;
   Error fencing() const;
 
+  /// The same for records: one of each partition that `publications` go to, aborted with whatever
+  /// else this producer has there. What is left of an attempt would come out with the next commit.
+  Result<void> end_stray_records(std::span<const Publication> publications, bool& retry);
   /// Again where nothing happened and it may work: after an aborted transaction librdkafka 2.0.2
   /// counts on from sequence numbers that the broker has not seen, and only then mends itself.
   Result<void> attempt(std::span<const Publication> publications);
   /// One attempt. `retry` is set when nothing happened and it may work the next time.
   Result<void> transact(std::span<const Publication> publications, bool& retry);
+  /// Whatever fails from here on: it is not known whether it happened.
+  Result<void> commit(std::span<const Publication> publications);
+  /// A broker may answer a commit, end, and never write it down where records and marks are. It is
+  /// out when others can see the marks.
+  Result<void> await_marks(std::span<const Mark> marks, std::uint64_t troubles);
+  /// Ends a transaction that failed before its commit.
+  Result<void> take_back(Error failure, bool& retry);
   Result<void> publish_at_least_once(std::span<const Publication> publications);
   Result<void> produce(std::span<const NewRecord> records, std::int64_t* offsets);
   Result<void> produce_one(const NewRecord& record, std::int64_t* offset);
@@ -104,9 +114,13 @@ class KafkaProducer final : public Producer {
   std::map<std::string, Target, std::less<>> targets_;
   std::optional<Failure> failure_;
   std::optional<Error> dead_;
-  std::uint64_t generation_ = 0;       // of the member when it was opened
-  bool knows_coordinator_ = false;     // client_ does
-  std::uint64_t troubles_ = 0;         // of the log, when client_ came to know it
+  std::uint64_t generation_ = 0;    // of the member when it was opened
+  bool knows_coordinator_ = false;  // client_ does
+  std::uint64_t troubles_ = 0;      // of the log, when client_ came to know it
+  /// Troubles of the log at the first abort that nothing committed has followed: a broker that ends
+  /// then may never write the abort down, and the next commit would also be that of what was
+  /// aborted.
+  std::optional<std::uint64_t> aborted_at_;
   Next next_ = Next::go_on;            // of the last until_done()
   rd_kafka_resp_err_t last_code_{};    // of the last until_done()
   std::vector<std::int64_t> offsets_;  // of append(), which delivery reports fill
