@@ -7,6 +7,7 @@
 #include "app/app_log.hpp"
 #include "app/app_schemas.hpp"
 #include "config/values.hpp"
+#include "reload/stage.hpp"
 #include "supervise/suspects.hpp"
 
 namespace weir::host {
@@ -91,6 +92,8 @@ App::~App() {
 
 Result<void> App::build() {
   const config::v1::App& app = config_.app();
+  // A restart's are copies of what was checked when it came.
+  const bool is_pinned = options_.plugin_files.empty() && !app.pins().empty();
   if (options_.plugin_files.empty()) options_.plugin_files = plugin_files(config_);
   WEIR_CHECK(check_plugins(config_, options_.plugin_files));
   std::vector<std::string> warnings;
@@ -115,6 +118,7 @@ Result<void> App::build() {
   if (options_.start_admin) {
     WEIR_TRY(admin_, options_.start_admin(view_, *log_, state_path()));
   }
+  if (is_pinned) WEIR_CHECK(stage_pinned());
   for (std::size_t i = 0; i < options_.plugin_files.size(); ++i) {
     // Its own name, also where the file is a copy that is called otherwise.
     const std::filesystem::path named = app.plugins(static_cast<int>(i));
@@ -136,6 +140,22 @@ Result<void> App::build() {
   for (std::size_t worker = 0; worker < worker_count(); ++worker) {
     WEIR_TRY(auto assignments, open_tasks(worker));
     workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
+  }
+  return {};
+}
+
+/// What is pinned is loaded from copies of the very bytes that were compared.
+Result<void> App::stage_pinned() {
+  for (std::filesystem::path& path : options_.plugin_files) {
+    WEIR_TRY(const PluginFile file, read_plugin_file(path));
+    const auto pin = config_.app().pins().find(file.manifest.plugin);
+    if (pin == config_.app().pins().end()) continue;
+    const auto staged = stage_plugin(path, pin->second, state_path() / "plugins" / "builds");
+    if (const auto* refusal = std::get_if<Refusal>(&staged)) {
+      return error(Errc::refused, "plugin {}: refused at the step {} ({}): {}", pin->first,
+                   name_of(refusal->step), name_of(refusal->code), refusal->text);
+    }
+    path = std::get<Staged>(staged).copy;
   }
   return {};
 }
@@ -369,6 +389,14 @@ const Error* App::first_halt() const {
 
 Result<Reloader*> App::open_reloader(Reloader::Options options) {
   options.state = state_path();
+  options.crash_of = [this](const std::string& sha256, std::int64_t since_ms) {
+    const v1::CrashReport* newest = nullptr;
+    for (const v1::CrashReport& one : crashes_) {
+      if (one.sha256() != sha256 || one.time_ms() < since_ms) continue;
+      if (newest == nullptr || newest->time_ms() < one.time_ms()) newest = &one;
+    }
+    return newest == nullptr ? std::string() : newest->id();
+  };
   reloads_ = std::make_unique<AppReloads>(AppReloads::Parts{config_, plugins_, workers_, view_,
                                                             logger_, state_path() / "plugins",
                                                             *log_, journal_, options_.own_threads});

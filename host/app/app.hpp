@@ -32,6 +32,9 @@
 
 namespace weir::host {
 
+/// The files that the YAML names, in its order.
+std::vector<std::filesystem::path> plugin_files(const Config& config);
+
 /// Everything that is wrong between the app's YAML and the plugins that it names, with positions.
 /// Reads their files and runs none of their code. Errc::config.
 Result<void> check_plugins(const Config& config);
@@ -96,6 +99,7 @@ class App {
  private:
   App(const Config& config, Options options, Clock& clock, Logger& logger);
   Result<void> build();
+  Result<void> stage_pinned();
   Result<void> check_reset();
   Result<void> open_topics();
   Result<void> join_group();

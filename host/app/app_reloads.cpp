@@ -14,6 +14,7 @@ constexpr std::int64_t probed_records_max = 100;
 
 void add(ProbationFigures& sum, const TaskOptions& task, const TaskSnapshot& now,
          const std::string& plugin) {
+  bool is_used = false;
   for (std::size_t i = 0; i < task.resolvers.size(); ++i) {
     if (split_use(task.resolvers[i].use).plugin != plugin) continue;
     const ResolverSnapshot& one = now.resolvers[i];
@@ -21,7 +22,11 @@ void add(ProbationFigures& sum, const TaskOptions& task, const TaskSnapshot& now
         one.outcomes.set_aside[static_cast<std::size_t>(SetAside::rejected)] + one.retries;
     sum.handled += one.outcomes.resolved + one.outcomes.skipped + rejected;
     sum.rejected += rejected;
+    is_used = true;
   }
+  if (!is_used) return;
+  sum.records += now.records;
+  sum.call_us += now.call_us;
 }
 
 }  // namespace
@@ -40,6 +45,17 @@ std::vector<ReloadApp::RunningTask> AppReloads::tasks() {
 
 std::filesystem::path AppReloads::file_of(std::size_t plugin) const {
   return parts_.config.resolve_path(parts_.config.app().plugins(static_cast<int>(plugin)));
+}
+
+Result<std::string> AppReloads::pin(const std::string& plugin) const {
+  const auto pin_in = [&](const Config& config) {
+    const auto pin = config.app().pins().find(plugin);
+    return pin == config.app().pins().end() ? std::string() : pin->second;
+  };
+  std::error_code ignored;
+  if (!std::filesystem::exists(parts_.config.name(), ignored)) return pin_in(parts_.config);
+  WEIR_TRY(const auto now, Config::load(parts_.config.name()));
+  return pin_in(now);
 }
 
 std::vector<ReloadApp::Misfit> AppReloads::misfits(const PluginFile& file) {

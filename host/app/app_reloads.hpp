@@ -35,6 +35,7 @@ class AppReloads final : public ReloadApp {
   std::vector<RunningTask> tasks() override;
   const std::vector<std::shared_ptr<Plugin>>& plugins() const override { return parts_.plugins; }
   std::filesystem::path file_of(std::size_t plugin) const override;
+  Result<std::string> pin(const std::string& plugin) const override;
   std::vector<Misfit> misfits(const PluginFile& file) override;
   Result<bool> check_schemas(const Task& task, const PluginFile& file,
                              const std::optional<Schemas>& schemas) override;

@@ -181,6 +181,14 @@ const AppSchemas::File* AppSchemas::plugin(std::string_view name) const {
 void AppSchemas::check(const Config& config, std::vector<Finding>& findings) const {
   // With a plugin unread every name would look wrong.
   if (static_cast<int>(files_.size()) != config.app().plugins_size()) return;
+  for (const auto& [name, hash] : config.app().pins()) {
+    if (plugin(name) != nullptr) continue;
+    std::vector<std::string> names;
+    for (const File& file : files_) names.push_back(file.file.manifest.plugin);
+    const std::string at = "pins." + name;
+    findings.push_back(config.at(at, fmt::format("{}: the app has no plugin \"{}\"", at, name),
+                                 suggestion(name, names, "plugins")));
+  }
   for (const auto& [name, resolver] : config.app().resolvers()) {
     ResolverCheck(config, name, resolver, findings).run(*this);
   }

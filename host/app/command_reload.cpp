@@ -85,11 +85,12 @@ void print_event(const v1::GenerationEvent& event, OutputFormat format) {
   const v1::Generation& generation = event.generation();
   if (format == OutputFormat::json) {
     print_line(fmt::format(
-        R"({{"time":"{}","what":"{}","plugin":{},"version":{},"sha256":"{}","file":{},"before":{},"step":{},"code":{},"text":{}}})",
+        R"({{"time":"{}","what":"{}","plugin":{},"version":{},"sha256":"{}","file":{},"before":{},"step":{},"code":{},"text":{},"crash":{}}})",
         time_text(event.at_ms()), word_of(event.what()), json_string(generation.plugin()),
         json_string(generation.version()), generation.sha256(), json_string(generation.file()),
         event.has_before() ? json_string(event.before().sha256()) : "null",
-        json_string(event.step()), json_string(event.code()), json_string(event.text())));
+        json_string(event.step()), json_string(event.code()), json_string(event.text()),
+        event.crash().empty() ? "null" : json_string(event.crash())));
     return;
   }
   std::string line = fmt::format("{}  {:<11}  {} {} (sha256 {:.12})", time_text(event.at_ms()),
@@ -99,6 +100,7 @@ void print_event(const v1::GenerationEvent& event, OutputFormat format) {
   if (!event.code().empty()) {
     line += fmt::format(": {}{}{}", event.step(), event.step().empty() ? "" : ": ", event.code());
   }
+  if (!event.crash().empty()) line += fmt::format(" (weir crashes {})", event.crash());
   print_line(line);
 }
 

@@ -14,6 +14,7 @@
 #include "app/control.hpp"
 #include "app/kill_at.hpp"
 #include "app/output.hpp"
+#include "app/plugin_watch.hpp"
 #include "app/progress.hpp"
 #include "app/stop_signal.hpp"
 #include "base/counted.hpp"
@@ -216,7 +217,8 @@ Result<std::unique_ptr<Control>> start_control(App& app, const config::v1::App& 
                 .restarted = place.restarts > 0,
                 .probation = {.time_ms = limits.probation(),
                               .records = limits.records(),
-                              .rejects_percent_max = static_cast<double>(limits.rejects_percent())},
+                              .rejects_percent_max = static_cast<double>(limits.rejects_percent()),
+                              .latency_us_max = limits.latency() * 1000},
                 .probe_command = {"/proc/self/exe", std::string(probe_child_word)},
                 .turn_tasks = {},
                 .after_step = std::move(after_step)}));
@@ -236,13 +238,14 @@ void end_if_log_hangs(const App& app, Clock& clock, Logger& logger, std::int64_t
 }
 
 /// Until everything is done or a stop was asked for and finished. False: the deadline passed.
-bool wait_for_end(App& app, Control& control, StopSignal& stop, Clock& clock, Logger& logger,
-                  ProgressDisplay& display, std::int64_t shutdown_deadline_ms,
-                  std::int64_t log_call_ms_max) {
+bool wait_for_end(App& app, Control& control, std::optional<PluginWatch>& files, StopSignal& stop,
+                  Clock& clock, Logger& logger, ProgressDisplay& display,
+                  std::int64_t shutdown_deadline_ms, std::int64_t log_call_ms_max) {
   while (!app.is_done() && !stop.wait(tick)) {
     end_if_log_hangs(app, clock, logger, log_call_ms_max);
     display.update(app.progress());
-    if (stop.take_hangup()) control.reload_changed();
+    const bool replaced = files && files->has_changed(clock.steady_ms());
+    if (stop.take_hangup() || replaced) control.reload_changed();
   }
   display.clear();
   if (!app.is_done()) {
@@ -320,10 +323,16 @@ ExitCode work(const RunOptions& options, const Place& place) {
   auto control =
       start_control(**app, config->app(), place, at_steps(options.kill_at, place), logger);
   if (!control) return fail(control.error());
+  std::optional<PluginWatch> files;
+  if (config->app().reload().watch()) {
+    auto watched = PluginWatch::open(plugin_files(*config));
+    if (!watched) return fail(watched.error());
+    files.emplace(*std::move(watched));
+  }
   ProgressDisplay display(clock, options.until_end, !options.no_progress);
   (*app)->start();
   place.set_stage(WorkerPage::Stage::running);
-  if (!wait_for_end(**app, **control, stop, clock, logger, display,
+  if (!wait_for_end(**app, **control, files, stop, clock, logger, display,
                     config->app().shutdown_deadline(), config->app().watchdog().log())) {
     logger.error("app", "the deadline of {} ms has passed; what is not committed comes again",
                  config->app().shutdown_deadline());

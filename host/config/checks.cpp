@@ -32,6 +32,7 @@ class Checker {
 
   std::vector<Finding> run() {
     check_plugins();
+    check_pins();
     check_sources();
     check_sinks();
     check_dead_letters();
@@ -78,6 +79,19 @@ class Checker {
              fmt::format("plugins.{}: {} is listed twice (first at line {})", i,
                          printable(app_.plugins(i), 512), line),
              "list a file once; its resolvers may serve under several names");
+    }
+  }
+
+  void check_pins() {
+    for (const std::string& name : sorted_names(app_.pins())) {
+      const std::string& pin = app_.pins().at(name);
+      const bool is_hex = std::ranges::all_of(
+          pin, [](char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); });
+      if (is_hex && pin.size() == 64) continue;
+      report("pins." + name,
+             fmt::format("pins.{}: expected the sha256 of a file, 64 hex digits, found \"{}\"",
+                         name, printable(pin, 80)),
+             "write what `sha256sum` or `weir plugin inspect` prints");
     }
   }
 

@@ -73,6 +73,15 @@ std::optional<v1::Generation> Generations::before_promoted(const std::string& pl
   return std::nullopt;
 }
 
+std::int64_t Generations::last_reload_ms(const std::string& sha256) const {
+  for (auto event = stored_.events().rbegin(); event != stored_.events().rend(); ++event) {
+    if (event->what() == What::RELOADED && event->generation().sha256() == sha256) {
+      return event->at_ms();
+    }
+  }
+  return 0;
+}
+
 v1::GenerationEvent& Generations::add(std::int64_t at_ms, v1::GenerationEvent::What what,
                                       const v1::Generation& generation) {
   if (stored_.events_size() >= events_max) {
@@ -128,11 +137,12 @@ Result<void> Generations::promoted(std::int64_t at_ms, const v1::Generation& gen
 
 Result<void> Generations::rolled_back(std::int64_t at_ms, const v1::Generation& to,
                                       const v1::Generation& from, ReloadCode code,
-                                      const std::string& text) {
+                                      const std::string& text, const std::string& crash) {
   v1::GenerationEvent& event = add(at_ms, What::ROLLED_BACK, to);
   *event.mutable_before() = from;
   event.set_code(std::string(name_of(code)));
   event.set_text(text);
+  event.set_crash(crash);
   (*stored_.mutable_promoted())[to.plugin()] = to;
   stored_.mutable_in_probation()->erase(to.plugin());
   return write();

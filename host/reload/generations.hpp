@@ -30,6 +30,9 @@ class Generations {
   /// What was promoted or started before what is promoted now, if its copy is still here.
   std::optional<v1::Generation> before_promoted(const std::string& plugin) const;
 
+  /// When the tasks last went over to the build with this hash; 0: not known.
+  std::int64_t last_reload_ms(const std::string& sha256) const;
+
   /// Keeps a copy of `file`, whose hash is `sha256`.
   Result<void> keep(const std::string& sha256, const std::filesystem::path& file) const;
 
@@ -43,7 +46,7 @@ class Generations {
   Result<void> promoted(std::int64_t at_ms, const v1::Generation& generation);
   /// `to` runs again in the place of `from`.
   Result<void> rolled_back(std::int64_t at_ms, const v1::Generation& to, const v1::Generation& from,
-                           ReloadCode code, const std::string& text);
+                           ReloadCode code, const std::string& text, const std::string& crash = {});
   Result<void> refused(std::int64_t at_ms, const v1::Generation& generation,
                        const Refusal& refusal);
 

@@ -32,7 +32,8 @@ struct ProbeRequest {
     std::string renamed_from;  ///< what its State may still be stored under; empty: nothing
   };
   std::vector<Resolver> resolvers;
-  std::size_t states_max = 500;  ///< of each resolver
+  std::size_t states_max = 500;  ///< of each resolver, drawn at random
+  std::uint64_t seed = 0;        ///< of the draw
   std::chrono::milliseconds time_max{10'000};
 
   /// A record of the log, decoded, for one of `resolvers`.

@@ -1,6 +1,8 @@
 // The process in which a candidate may do its worst.
+#include <chrono>
 #include <map>
 #include <memory>
+#include <random>
 
 #include "base/bytes.hpp"
 #include "base/counted.hpp"
@@ -75,24 +77,50 @@ class Probe {
       answer_.done("no State is stored yet");
       return true;
     }
-    std::size_t count = 0;
+    Sample all;
     for (const Pair& pair : pairs_) {
       if (pair.candidate->stateless()) continue;
-      bool good = true;
-      std::size_t of_resolver = 0;
-      auto listed = (*reader)->list(pair.name, "", [&](const StateReader::Entry& entry) {
-        good = one_state(pair, entry);
-        return good && ++of_resolver < request_.states_max;
-      });
-      if (!good) return false;
+      Sample sample;
+      const auto listed = draw(**reader, pair.name, sample);
       if (!listed && listed.error().code != Errc::not_found) {
         return answer_.fail(ReloadCode::state_unreadable, listed.error().message);
       }
-      count += of_resolver;
+      for (const StateReader::Entry& entry : sample.drawn) {
+        if (!one_state(pair, entry)) return false;
+      }
+      all.count += sample.drawn.size();
+      all.seen += sample.seen;
+      all.is_whole = all.is_whole && sample.is_whole;
     }
-    answer_.done(fmt::format("{} of the app read, written, and read back by the build that runs",
-                             counted(count, "State")));
+    const std::string drawn = all.count == all.seen ? ""
+                                                    : fmt::format(" (drawn from {}{}, seed {})",
+                                                                  all.is_whole ? "" : "the first ",
+                                                                  all.seen, request_.seed);
+    answer_.done(fmt::format("{} of the app{} read, written, and read back by the build that runs",
+                             counted(all.count, "State"), drawn));
     return true;
+  }
+
+  struct Sample {
+    std::vector<StateReader::Entry> drawn;
+    std::uint64_t count = 0;  ///< of them
+    std::uint64_t seen = 0;
+    bool is_whole = true;  ///< all were seen
+  };
+  /// Every State that is seen is as likely to be among them as any other.
+  Result<void> draw(StateReader& reader, const std::string& resolver, Sample& out) {
+    using Steady = std::chrono::steady_clock;
+    const auto until = Steady::now() + draw_max / pairs_.size();
+    return reader.list(resolver, "", [&](const StateReader::Entry& entry) {
+      if (out.drawn.size() < request_.states_max) {
+        out.drawn.push_back(entry);
+      } else if (const std::uint64_t at = random_() % (out.seen + 1); at < request_.states_max) {
+        out.drawn[at] = entry;
+      }
+      ++out.seen;
+      out.is_whole = out.seen % 256 != 0 || Steady::now() < until;
+      return out.is_whole;
+    });
   }
 
   /// The candidate takes the State over unchanged, and the build that runs could take it back.
@@ -193,12 +221,16 @@ class Probe {
     return true;
   }
 
+  /// For finding States in a large store, of all resolvers.
+  static constexpr std::chrono::milliseconds draw_max{3000};
+
   const ProbeRequest& request_;
   const ProbeAnswer& answer_;
   std::shared_ptr<Plugin> running_;
   std::shared_ptr<Plugin> candidate_;
   std::vector<Pair> pairs_;
   Arena arena_;
+  std::mt19937_64 random_{request_.seed};
 };
 
 }  // namespace

@@ -41,6 +41,7 @@ Result<void> write_probe_file(const ProbeRequest& request, const std::filesystem
                                                          {"copies", request.copies.string()},
                                                          {"state", request.state.string()},
                                                          {"states_max", request.states_max},
+                                                         {"seed", request.seed},
                                                          {"time_ms", request.time_max.count()},
                                                          {"resolvers", std::move(resolvers)},
                                                          {"records", std::move(records)}});
@@ -66,6 +67,7 @@ Result<ProbeRequest> read_probe_file(const std::filesystem::path& path) {
     request.copies = stored.at("copies").get<std::string>();
     request.state = stored.at("state").get<std::string>();
     request.states_max = stored.at("states_max").get<std::size_t>();
+    request.seed = stored.at("seed").get<std::uint64_t>();
     request.time_max = std::chrono::milliseconds(stored.at("time_ms").get<std::int64_t>());
     for (const json& one : stored.at("resolvers")) {
       request.resolvers.push_back({one.at(0).get<std::string>(), one.at(1).get<std::string>(),

@@ -42,9 +42,11 @@ std::string_view name_of(ReloadCode code) {
     WEIR_CODE(state_lost);
     WEIR_CODE(record_fails);
     WEIR_CODE(table_refused);
+    WEIR_CODE(too_many_pinned);
     WEIR_CODE(task_halted);
     WEIR_CODE(timeout);
     WEIR_CODE(too_many_rejects);
+    WEIR_CODE(too_slow);
     WEIR_CODE(operator_asked);
     WEIR_CODE(worker_ended);
 #undef WEIR_CODE

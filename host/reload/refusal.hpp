@@ -61,11 +61,13 @@ enum class ReloadCode {
   record_fails,
   // load
   table_refused,
+  too_many_pinned,
   // swap
   task_halted,
   timeout,
   // probation
   too_many_rejects,
+  too_slow,
   operator_asked,
   worker_ended,
 };

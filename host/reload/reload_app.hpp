@@ -44,6 +44,9 @@ class ReloadApp {
   virtual const std::vector<std::shared_ptr<Plugin>>& plugins() const = 0;
   virtual std::filesystem::path file_of(std::size_t plugin) const = 0;
 
+  /// The hash that the plugin's file must have, as the YAML says now; empty: any.
+  virtual Result<std::string> pin(const std::string& plugin) const = 0;
+
   /// What the YAML asks of `file`, in the place of the plugin of its name, and does not get.
   struct Misfit {
     std::string key;  ///< of the resolver: use, to, from or settings

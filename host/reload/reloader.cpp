@@ -1,6 +1,7 @@
 #include "reload/reloader.hpp"
 
 #include <algorithm>
+#include <random>
 #include <set>
 
 #include "reload/schema_changes.hpp"
@@ -76,10 +77,16 @@ Result<void> Reloader::note_start(const Slot& slot) {
   const auto left = generations_.stored().in_probation().find(slot.name);
   if (left == generations_.stored().in_probation().end()) return {};
   const v1::Generation from = left->second;
-  const std::string why = "the worker process ended while it was in its probation";
+  std::string crash;
+  if (options_.crash_of) {
+    crash = options_.crash_of(from.sha256(), generations_.last_reload_ms(from.sha256()));
+  }
+  const std::string why = fmt::format("the worker process ended while it was in its probation{}{}",
+                                      crash.empty() ? "" : ": weir crashes ", crash);
   logger_.warn("reload", "{} runs again in the place of {}: {}", named(slot.generation),
                named(from), why);
-  return generations_.rolled_back(now_ms, slot.generation, from, ReloadCode::worker_ended, why);
+  return generations_.rolled_back(now_ms, slot.generation, from, ReloadCode::worker_ended, why,
+                                  crash);
 }
 
 Reloader::Slot* Reloader::find(const std::string& plugin) {
@@ -152,9 +159,28 @@ std::optional<Migration::Progress> Reloader::migration() const {
   return migration_->progress();
 }
 
-ReloadAnswer Reloader::reload(Slot& slot, const ReloadRequest& request) {
+std::variant<std::string, Refusal> Reloader::hash_of(const Slot& slot, const ReloadRequest& request,
+                                                     bool is_known) const {
+  if (is_known) return request.sha256;
+  const auto pin = app_.pin(slot.name);
+  if (!pin) {
+    return refusal_of(
+        ReloadStep::stage, ReloadCode::unreadable,
+        fmt::format("the YAML, which may pin it, cannot be read: {}", pin.error().message));
+  }
+  if (pin->empty() || request.sha256.empty() || *pin == request.sha256) {
+    return pin->empty() ? request.sha256 : *pin;
+  }
+  return refusal_of(ReloadStep::stage, ReloadCode::hash_mismatch,
+                    fmt::format("the YAML pins plugin {} to sha256 {}, and {} is asked for",
+                                slot.name, *pin, request.sha256));
+}
+
+ReloadAnswer Reloader::reload(Slot& slot, const ReloadRequest& request, bool is_known) {
   const std::filesystem::path& file = request.file.empty() ? slot.file : request.file;
-  auto staged = stage_plugin(file, request.sha256, generations_.builds());
+  const auto hash = hash_of(slot, request, is_known);
+  if (const auto* refusal = std::get_if<Refusal>(&hash)) return refuse(slot, nullptr, *refusal);
+  auto staged = stage_plugin(file, std::get<std::string>(hash), generations_.builds());
   if (const auto* refusal = std::get_if<Refusal>(&staged)) return refuse(slot, nullptr, *refusal);
   const Staged& candidate = std::get<Staged>(staged);
   v1::Generation generation = generation_of(candidate.file, file);
@@ -253,6 +279,7 @@ std::optional<Refusal> Reloader::probe(const Slot& slot, const Staged& staged,
   request.running = slot.running->copy_path();
   request.copies = generations_.builds().parent_path();
   request.state = options_.state;
+  request.seed = std::random_device()();
   if (auto parts = app_.add_probe_parts(staged.file, staged.schemas, request); !parts) {
     return refusal_of(ReloadStep::fit, ReloadCode::settings, parts.error().message);
   }
@@ -266,6 +293,14 @@ std::optional<Refusal> Reloader::probe(const Slot& slot, const Staged& staged,
 
 std::variant<Reloader::Candidate, Refusal> Reloader::load(const Staged& staged,
                                                           const v1::Generation& generation) {
+  if (pinned_ >= options_.pinned_max) {
+    return refusal_of(
+        ReloadStep::load, ReloadCode::too_many_pinned,
+        fmt::format("{} builds stay in memory although nothing uses them, most likely for a "
+                    "thread_local with a destructor, and {} may; restart the host: it loads the "
+                    "file that the YAML names",
+                    pinned_, options_.pinned_max));
+  }
   auto plugin = app_.load(staged.copy, generation.plugin());
   if (!plugin) {
     return refusal_of(ReloadStep::load, ReloadCode::table_refused, plugin.error().message);
@@ -282,6 +317,10 @@ ReloadAnswer Reloader::activate(Slot& slot, Candidate candidate, const ReloadReq
   report.plugin = slot.name;
   report.before = slot.generation;
   report.after = candidate.generation;
+  if (auto refusal = going_back()) {
+    retire(std::move(candidate.plugin));
+    return refuse(slot, &candidate.generation, *std::move(refusal));
+  }
   SwapTasks swap(app_, swaps_, logger_, {request.timeout, &stopping_, options_.turn_tasks});
   const ProbationFigures figures = app_.figures(slot.name);
   // Durable before the first record meets the build: what is not promoted no restart loads.
@@ -291,7 +330,7 @@ ReloadAnswer Reloader::activate(Slot& slot, Candidate candidate, const ReloadReq
                   refusal_of(ReloadStep::load, ReloadCode::no_room, written.error().message));
   }
   step("announce");
-  if (auto refusal = swap.run(*slot.running, candidate.plugin)) {
+  if (auto refusal = swap.run(slot.running, candidate.plugin)) {
     retire(std::move(candidate.plugin));
     note(generations_.withdraw(slot.name, slot.probation ? &slot.generation : nullptr));
     return refuse(slot, &candidate.generation, *std::move(refusal));
@@ -322,6 +361,15 @@ ReloadAnswer Reloader::activate(Slot& slot, Candidate candidate, const ReloadReq
   return report;
 }
 
+std::optional<Refusal> Reloader::going_back() const {
+  const std::string task = swaps_.going_back();
+  if (task.empty()) return std::nullopt;
+  return refusal_of(ReloadStep::swap, ReloadCode::busy,
+                    fmt::format("task {} is still on its way back from a build that was refused: "
+                                "what it has published is not out yet; ask again when it is",
+                                task));
+}
+
 void Reloader::promote(Slot& slot) {
   note(generations_.promoted(clock_.wall_ms(), slot.generation));
   step("promoted");
@@ -347,7 +395,7 @@ ReloadAnswer Reloader::roll_back(Slot& slot, const ReloadRequest& request) {
   again.what = ReloadRequest::What::reload;
   again.file = generations_.builds() / (generation->sha256() + ".so");
   again.sha256 = generation->sha256();
-  ReloadAnswer answer = reload(slot, again);
+  ReloadAnswer answer = reload(slot, again, /*is_known=*/true);
   if (std::holds_alternative<Refusal>(answer)) return answer;
   std::get<ReloadReport>(answer).outcome = ReloadOutcome::rolled_back;
   std::get<ReloadReport>(answer).probation_ms = 0;
@@ -363,8 +411,9 @@ ReloadAnswer Reloader::go_back(Slot& slot, ReloadCode code, const std::string& w
   report.outcome = ReloadOutcome::rolled_back;
   report.before = slot.generation;
   report.after = slot.generation_before;
+  if (auto refusal = going_back()) return refuse(slot, nullptr, *std::move(refusal));
   SwapTasks swap(app_, swaps_, logger_, {timeout, &stopping_, options_.turn_tasks});
-  if (auto refusal = swap.run(*slot.running, slot.before)) {
+  if (auto refusal = swap.run(slot.running, slot.before)) {
     return refuse(slot, nullptr, *std::move(refusal));
   }
   app_.activated(slot.before);

@@ -70,6 +70,11 @@ class Reloader {
     std::filesystem::path state;
     bool restarted = false;  ///< no operator has started the host: its last worker process died
     ProbationLimits probation;
+    /// So many builds may stay mapped although nothing uses them; then none is loaded any more.
+    std::uint64_t pinned_max = 16;
+    /// The newest crash of the build with this hash since then: its report's id, or nothing. May be
+    /// empty.
+    std::function<std::string(const std::string& sha256, std::int64_t since_ms)> crash_of;
     /// A program and its first arguments, which calls run_probe_child() with those that follow;
     /// empty: a candidate is not tried in another process.
     std::vector<std::string> probe_command;
@@ -132,7 +137,12 @@ class Reloader {
   Result<void> note_start(const Slot& slot);
   Slot* find(const std::string& plugin);
   Refusal unknown(const std::string& plugin) const;
-  ReloadAnswer reload(Slot& slot, const ReloadRequest& request);
+  ReloadAnswer reload(Slot& slot, const ReloadRequest& request, bool is_known = false);
+  /// What the file must be, by the one who asks and by the YAML.
+  std::variant<std::string, Refusal> hash_of(const Slot& slot, const ReloadRequest& request,
+                                             bool is_known) const;
+  /// Nothing may be swapped now; absent: it may.
+  std::optional<Refusal> going_back() const;
   std::optional<Refusal> check(Slot& slot, const Staged& staged, ReloadReport& report);
   std::optional<Refusal> probe(const Slot& slot, const Staged& staged, ReloadReport& report);
   std::variant<Candidate, Refusal> load(const Staged& staged, const v1::Generation& generation);

@@ -1,6 +1,7 @@
 #include "reload/swap_tasks.hpp"
 
 #include <algorithm>
+#include <thread>
 
 namespace weir::host {
 
@@ -14,16 +15,64 @@ bool is_over(const TaskSwap& swap) {
 }
 }  // namespace
 
-bool SwapsInRetirement::turn() {
-  std::erase_if(swaps_, [](const auto& swap) { return swap->is_freed(); });
-  return !swaps_.empty();
+SwapsInRetirement::SwapsInRetirement() = default;
+SwapsInRetirement::~SwapsInRetirement() = default;
+
+void SwapsInRetirement::add(std::unique_ptr<GoingBack> task) {
+  going_back_.push_back(std::move(task));
 }
 
-std::optional<Refusal> SwapTasks::run(const Plugin& before, const std::shared_ptr<Plugin>& after) {
+bool SwapsInRetirement::turn() {
+  std::erase_if(going_back_, [this](const auto& task) { return task->turn(*this); });
+  std::erase_if(swaps_, [](const auto& swap) { return swap->is_freed(); });
+  return !swaps_.empty() || !going_back_.empty();
+}
+
+std::string SwapsInRetirement::going_back() const {
+  return going_back_.empty() ? "" : going_back_.front()->task();
+}
+
+// ---------------------------------------------------------------------------------------------
+
+bool GoingBack::is_on_its_way() {
+  if (is_over(*swap_)) return false;
+  // Its thread turns it no more.
+  if (running_.has_ended && running_.has_ended()) running_.task->withdraw_swap(*swap_);
+  return !is_over(*swap_);
+}
+
+bool GoingBack::turn(SwapsInRetirement& retirement) {
+  if (is_on_its_way()) return false;
+  if (turned_) {
+    (void)swap_->take_builds();
+    retirement.add(std::move(swap_));
+    return true;
+  }
+  if (swap_->state() != TaskSwap::State::swapped) return true;
+  TaskBuilds builds = swap_->take_builds();
+  retirement.add(std::move(swap_));
+  auto registration = app_.registration(*running_.task, *before_);
+  if (!registration) {
+    // The rules of the schema step are the same both ways, so this is a bug of ours.
+    logger_.error("reload", "task {} cannot go back and stays at the new build: {}", task(),
+                  registration.error().message);
+    return true;
+  }
+  builds.registration = *std::move(registration);
+  swap_ = std::make_unique<TaskSwap>(std::move(builds));
+  turned_ = true;
+  running_.task->request_swap(*swap_);
+  return false;
+}
+
+// ---------------------------------------------------------------------------------------------
+
+std::optional<Refusal> SwapTasks::run(const std::shared_ptr<Plugin>& before,
+                                      const std::shared_ptr<Plugin>& after) {
   if (auto refused = make(after)) return refused;
   ask();
   if (auto refused = wait_for_all()) {
-    take_back(before);
+    refused->text += take_back(before);
     return refused;
   }
   for (One& one : swaps_) {
@@ -99,50 +148,32 @@ std::optional<Refusal> SwapTasks::wait_for_all() {
   }
 }
 
-void SwapTasks::take_back(const Plugin& before) {
+std::string SwapTasks::take_back(const std::shared_ptr<Plugin>& before) {
+  std::vector<std::unique_ptr<GoingBack>> going;
   for (One& one : swaps_) {
-    if (!one.running.task->withdraw_swap(*one.swap)) continue;
-    one.swap.reset();
-  }
-  std::erase_if(swaps_, [](const One& one) { return one.swap == nullptr; });
-  const auto all_over = [&] {
-    return std::ranges::all_of(swaps_, [](const One& one) { return is_over(*one.swap); });
-  };
-  while (!all_over()) pause();
-
-  for (One& one : swaps_) {
-    if (one.swap->state() != TaskSwap::State::swapped) {
-      one.swap.reset();
-      continue;
-    }
-    TaskBuilds builds = one.swap->take_builds();
-    retirement_.add(std::move(one.swap));
-    auto registration = app_.registration(*one.running.task, before);
-    if (!registration) {
-      // The rules of the schema step are the same both ways, so this is a bug of ours.
-      logger_.error("reload", "task {} cannot go back and stays at the new build: {}",
-                    one.running.task->name(), registration.error().message);
-      continue;
-    }
-    builds.registration = *std::move(registration);
-    one.swap = std::make_unique<TaskSwap>(std::move(builds));
-  }
-  std::erase_if(swaps_, [](const One& one) { return one.swap == nullptr; });
-  ask();
-  // However long it takes: a task whose commit is not published yet goes back right after.
-  while (!all_over()) {
-    const bool stopping = options_.stopping != nullptr && options_.stopping->load();
-    for (One& one : swaps_) {
-      const bool ended = one.running.has_ended && one.running.has_ended();
-      if ((stopping || ended) && !is_over(*one.swap)) one.running.task->withdraw_swap(*one.swap);
-    }
-    pause();
-  }
-  for (One& one : swaps_) {
-    (void)one.swap->take_builds();
-    retirement_.add(std::move(one.swap));
+    if (one.running.task->withdraw_swap(*one.swap)) continue;
+    going.push_back(
+        std::make_unique<GoingBack>(app_, logger_, one.running, std::move(one.swap), before));
   }
   swaps_.clear();
+  const auto deadline = Steady::now() + options_.timeout;
+  while (true) {
+    std::erase_if(going, [this](const auto& task) { return task->turn(retirement_); });
+    const bool stopping = options_.stopping != nullptr && options_.stopping->load();
+    if (going.empty() || stopping || Steady::now() >= deadline) break;
+    if (options_.turn) {
+      options_.turn();
+    } else {
+      std::this_thread::sleep_for(look_again);
+    }
+  }
+  std::string late;
+  for (auto& task : going) {
+    late +=
+        fmt::format("; task {} goes back as soon as what it has published is out", task->task());
+    retirement_.add(std::move(task));
+  }
+  return late;
 }
 
 }  // namespace weir::host

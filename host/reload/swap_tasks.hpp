@@ -15,16 +15,52 @@
 
 namespace weir::host {
 
-/// Swaps whose tasks have gone over, while the States of the builds before are being freed.
-/// [control]
+class GoingBack;
+
+/// Swaps whose tasks have gone over, while the States of the builds before are being freed; and
+/// tasks that are still to go back. [control]
 class SwapsInRetirement {
  public:
+  SwapsInRetirement();
+  ~SwapsInRetirement();
   void add(std::unique_ptr<TaskSwap> swap) { swaps_.push_back(std::move(swap)); }
-  /// Lets go of those that are freed; false: none are left.
+  void add(std::unique_ptr<GoingBack> task);
+  /// Lets go of those that are freed, and goes on with those that go back; false: none are left.
   bool turn();
+  /// A task that is still to go back, and takes no other swap until then; empty: none.
+  std::string going_back() const;
 
  private:
+  std::vector<std::unique_ptr<GoingBack>> going_back_;
   std::vector<std::unique_ptr<TaskSwap>> swaps_;
+};
+
+/// One task that has begun with a swap which was refused, on its way back to `before`: first to the
+/// end of what it has begun, then over to the builds that it had. Each is between two commits, so
+/// that a publication which does not come out holds it up for as long. [control]
+class GoingBack {
+ public:
+  GoingBack(ReloadApp& app, Logger& logger, ReloadApp::RunningTask running,
+            std::unique_ptr<TaskSwap> swap, std::shared_ptr<Plugin> before)
+      : app_(app),
+        logger_(logger),
+        running_(std::move(running)),
+        swap_(std::move(swap)),
+        before_(std::move(before)) {}
+
+  /// True: it runs `before`, or has ended. What is to be freed goes to `retirement`.
+  bool turn(SwapsInRetirement& retirement);
+  const std::string& task() const { return running_.task->name(); }
+
+ private:
+  bool is_on_its_way();
+
+  ReloadApp& app_;
+  Logger& logger_;
+  ReloadApp::RunningTask running_;
+  std::unique_ptr<TaskSwap> swap_;
+  std::shared_ptr<Plugin> before_;
+  bool turned_ = false;  // swap_ leads back
 };
 
 /// One change of builds in all tasks that use a plugin: all of them, or none. [control]
@@ -44,8 +80,11 @@ class SwapTasks {
   SwapTasks(ReloadApp& app, SwapsInRetirement& retirement, Logger& logger, Options options)
       : app_(app), retirement_(retirement), logger_(logger), options_(std::move(options)) {}
 
-  /// From `before` to `after`. On a refusal every task runs `before`, but those that have halted.
-  std::optional<Refusal> run(const Plugin& before, const std::shared_ptr<Plugin>& after);
+  /// From `before` to `after`. On a refusal every task runs `before`, but those that have halted,
+  /// and those that cannot go back within the timeout: they do it as soon as they can, the
+  /// retirement sees to it, and the refusal names them.
+  std::optional<Refusal> run(const std::shared_ptr<Plugin>& before,
+                             const std::shared_ptr<Plugin>& after);
   const Done& done() const { return done_; }
 
  private:
@@ -57,7 +96,8 @@ class SwapTasks {
   void ask();
   /// Until each has come to an end, or one cannot.
   std::optional<Refusal> wait_for_all();
-  void take_back(const Plugin& before);
+  /// What the refusal has to say of tasks that are still on their way.
+  std::string take_back(const std::shared_ptr<Plugin>& before);
   void pause() const;
 
   ReloadApp& app_;

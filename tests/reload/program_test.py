@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Reloads of the built program while records go through it, against what the input alone says."""
 
+import hashlib
 import json
 import os
 import pathlib
@@ -211,6 +212,68 @@ class ReloadTest(unittest.TestCase):
         self.assertEqual(running.history()[-1], ("rolled_back", "1.0", "operator_asked"))
         running.end()
         self.assertEqual(running.check_exact(self) - {2}, {1, 3})
+
+    def test_a_build_that_crashes_in_its_probation_is_named_with_its_report(self):
+        running = self.run_app()
+        running.reload("--from", build("crashes"))
+        running.given["device-crash"] = [5]
+        running.app.produce("readings", [{"key": "device-crash", "value": {
+            "device": "device-crash", "amount": "5", "action": "crash"}}])
+        wait_for(lambda: running.version() == "1.0", "back at 1.0")
+        running.end()
+        running.check_exact(self)
+        report = running.call("crashes", "-c", "app.yaml").split()[0]
+        event = [json.loads(line) for line in
+                 running.call("plugin", "history", "-c", "app.yaml", "--format", "json").splitlines()
+                 if "worker_ended" in line][-1]
+        self.assertEqual((event["what"], event["version"], event["crash"]),
+                         ("rolled_back", "1.0", report))
+        self.assertIn(f"worker_ended (weir crashes {report})",
+                      running.call("plugin", "history", "-c", "app.yaml"))
+
+    def test_a_file_that_is_replaced_or_written_and_closed_is_reloaded_by_itself(self):
+        running = self.run_app(probation="0s, watch: true")
+        running.install(2)
+        wait_for(lambda: running.version() == "2.0", "2.0")
+        whole = build(3).read_bytes()
+        (running.app.directory / "meter.so").unlink()
+        with open(running.app.directory / "meter.so", "wb") as file:
+            file.write(whole[:len(whole) // 2])
+            file.flush()
+            time.sleep(1)
+            self.assertEqual(running.version(), "2.0")
+            file.write(whole[len(whole) // 2:])
+        wait_for(lambda: running.version() == "3.0", "3.0")
+        (running.app.directory / "meter.so").unlink()
+        (running.app.directory / "meter.so").symlink_to(build(4))
+        wait_for(lambda: running.version() == "4.0", "4.0")
+        running.end()
+        running.check_exact(self)
+        self.assertNotIn("refused", [what for what, _, _ in running.history()])
+
+    def test_what_the_yaml_pins_is_what_runs(self):
+        app = harness.App(YAML % "0s")
+        self.addCleanup(app.close)
+
+        def pin(name):
+            digest = hashlib.sha256(build(name).read_bytes()).hexdigest()
+            app.write(YAML % "0s" + f"pins: {{meter: {digest}}}\n")
+        pin(1)
+        shutil.copy(build(2), app.directory / "meter.so")
+        done = app.run_until_end(expect=77)
+        self.assertIn("refused at the step stage (hash_mismatch)", done.stderr)
+        shutil.copy(build(1), app.directory / "meter.so")
+        host = app.start("run", "-c", "app.yaml", "--log-format", "text")
+        self.addCleanup(lambda: host.poll() is None and host.kill())
+        wait_for(lambda: app.call("status", "app.yaml", expect=None).returncode == 0, "ready")
+        done = app.call("reload", "--from", build(2), "-c", "app.yaml", expect=None)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("refused at the step stage (hash_mismatch)", done.stderr)
+        pin(2)
+        app.call("reload", "--from", build(2), "-c", "app.yaml")
+        app.call("reload", "--rollback", "-c", "app.yaml")  # that was trusted before
+        host.send_signal(signal.SIGTERM)
+        self.assertEqual(host.wait(60), 0)
 
     def test_a_restart_loads_what_was_promoted_and_an_operator_what_the_yaml_names(self):
         running = self.run_app(probation="100ms")

@@ -55,7 +55,9 @@ sinks:
   std::map<std::string, std::vector<std::int64_t>> amounts;  // by device, in order
   std::size_t records = 0;
   std::function<void()> while_waiting = [this] { turn(); };
+  std::function<void(std::string_view)> at_step;
   ProbationLimits probation;
+  std::uint64_t pinned_max = 16;
 
   Meter() {
     install(1);
@@ -65,13 +67,22 @@ sinks:
     fs::copy_file(build(number), file, fs::copy_options::overwrite_existing);
   }
   void open() {
-    auto opened = App::open(
-        config, {.state = directory / "state", .log = &log, .own_threads = false, .sync = false},
-        clock, logger);
+    auto opened = App::open(config,
+                            {.state = directory / "state",
+                             .log = &log,
+                             .own_threads = false,
+                             .sync = false,
+                             .after_step =
+                                 [this](std::string_view step) {
+                                   if (at_step) at_step(step);
+                                 }},
+                            clock, logger);
     REQUIRE_MESSAGE(opened, opened.error().message);
     app = *std::move(opened);
     auto reloads = app->open_reloader({.state = {},
                                        .probation = probation,
+                                       .pinned_max = pinned_max,
+                                       .crash_of = {},
                                        .probe_command = {},
                                        .turn_tasks = [this] { while_waiting(); },
                                        .after_step = {}});
@@ -569,6 +580,130 @@ TEST_CASE("reload: a migration meets another build and a halt") {
     REQUIRE(meter.reloader->migration()->gave_up.size() == 1);
     CHECK(meter.reloader->migration()->gave_up.front().find("has halted") != std::string::npos);
   }
+}
+
+TEST_CASE("reload: a build whose calls take longer than before goes back by itself") {
+  Meter meter;
+  meter.app.reset();
+  meter.probation = {.time_ms = 60'000, .latency_us_max = 2'000};
+  std::int64_t ms_per_record = 1;  // each comes alone
+  meter.at_step = [&](std::string_view step) {
+    if (step == "prepare") meter.clock.advance(ms_per_record);
+  };
+  meter.open();
+  const auto work = [&](int count) {
+    for (; count > 0; --count) {
+      meter.append(count % 40, 1);
+      meter.work();
+    }
+  };
+  work(300);
+  report_of(meter.reload(build(2)));
+  SUBCASE("as long as the budget has it") {
+    ms_per_record = 3;
+    work(300);
+    meter.reloader->turn();
+    CHECK(meter.app->plugins().front()->manifest().version == "2.0");
+  }
+  SUBCASE("and not after a few records") {
+    ms_per_record = 50;
+    work(20);
+    meter.reloader->turn();
+    CHECK(meter.app->plugins().front()->manifest().version == "2.0");
+  }
+  SUBCASE("beyond it") {
+    ms_per_record = 5;
+    work(150);
+    meter.reloader->turn();
+    CHECK(meter.app->plugins().front()->manifest().version == "1.0");
+    const v1::GenerationEvent& event = *meter.reloader->history().stored().events().rbegin();
+    CHECK(event.code() == "too_slow");
+    CHECK(event.text().find("took 5.0 ms in the mean") != std::string::npos);
+    CHECK(event.text().find("1.0 ms before it") != std::string::npos);
+  }
+  meter.at_step = {};
+  meter.check_all_is_exact();
+}
+
+TEST_CASE("reload: a task that cannot go back in time does it when it can") {
+  Meter meter;
+  std::mt19937 random(31);
+  meter.append_some(random, 3000);
+  meter.finish();
+  const auto version_of = [](Task* task) {
+    return task->options().resolvers.front().plugin->manifest().version;
+  };
+  Task* const stuck = meter.app->tasks().back();
+  meter.while_waiting = [&] {
+    for (Task* task : meter.app->tasks()) {
+      if (task != stuck && version_of(task) == "1.0") task->turn();
+    }
+  };
+  ReloadRequest request;
+  request.file = build(2);
+  request.timeout = std::chrono::milliseconds(50);
+
+  const ReloadAnswer answer = meter.reloader->run(request);
+
+  CHECK(refusal_of(answer).code == ReloadCode::timeout);
+  CHECK(refusal_of(answer).text.find("goes back as soon as what it has published is out") !=
+        std::string::npos);
+  CHECK(version_of(meter.app->tasks().front()) == "2.0");
+  const ReloadAnswer busy = meter.reloader->run(request);
+  CHECK(refusal_of(busy).step == ReloadStep::swap);
+  CHECK(refusal_of(busy).code == ReloadCode::busy);
+
+  meter.while_waiting = [&] { meter.turn(); };
+  meter.append_some(random, 500);
+  while (meter.reloader->turn()) meter.turn();
+  CHECK(version_of(meter.app->tasks().front()) == "1.0");
+  CHECK(meter.reloader->loaded() == 1);
+  meter.append_some(random, 500);
+  meter.check_all_is_exact();
+  CHECK(report_of(meter.reload(build(2))).tasks == partitions);
+  meter.append_some(random, 500);
+  meter.check_all_is_exact();
+}
+
+TEST_CASE("reload: no build is loaded when too many have stayed in memory") {
+  Meter meter;
+  meter.app.reset();
+  meter.pinned_max = 1;
+  meter.open();
+  meter.append(1, 1);
+  meter.finish();
+  report_of(meter.reload(build("stays")));
+  meter.append(1, 1);
+  meter.finish();
+  report_of(meter.reload(build(3)));
+  while (meter.reloader->turn()) meter.turn();
+  CHECK(meter.reloader->pinned() == 1);
+
+  const ReloadAnswer answer = meter.reload(build(4));
+
+  CHECK(refusal_of(answer).step == ReloadStep::load);
+  CHECK(refusal_of(answer).code == ReloadCode::too_many_pinned);
+  meter.append(1, 1);
+  meter.check_all_is_exact();
+}
+
+TEST_CASE("reload: a file that others could exchange is refused") {
+  Meter meter;
+  const fs::path open_directory = meter.directory / "open";
+  fs::create_directories(open_directory / "deep");
+  const fs::path file = open_directory / "deep" / "meter.so";
+  fs::copy_file(build(2), file);
+  const fs::path link = meter.directory / "link.so";
+  fs::create_symlink(file, link);
+  fs::permissions(open_directory, fs::perms::all);
+  for (const fs::path& path : {file, link}) {
+    const ReloadAnswer answer = meter.reload(path);
+    CHECK(refusal_of(answer).step == ReloadStep::stage);
+    CHECK(refusal_of(answer).code == ReloadCode::writable_by_others);
+    CHECK(refusal_of(answer).text.find("mode 0777") != std::string::npos);
+  }
+  fs::permissions(open_directory, fs::perms::all | fs::perms::sticky_bit);
+  CHECK(report_of(meter.reload(link)).after.version() == "2.0");
 }
 
 }  // namespace weir::host

@@ -3,6 +3,8 @@
 //   METER_BUILD   its number: what it multiplies by
 //   METER_PEAK    its State has the field `peak`
 //   METER_REJECTS it rejects every record
+//   METER_CRASHES where a record asks for it
+//   METER_STAYS   it cannot be unloaded while the thread lives that it has worked on
 //   METER_MILLI   its State counts in thousandths, which no build before can read
 //   METER_MIGRATE_THROWS, METER_MIGRATE_CRASHES   but not those with this count
 #include <weir/sdk.h>
@@ -10,6 +12,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <stdexcept>
+#include <string>
 
 #include "meter.pb.h"
 
@@ -39,6 +42,13 @@ weir::Result<Measured> measure(const Reading& reading, Total& total, const Setti
   total.set_sum(total.sum() + reading.amount() * METER_BUILD * scale * unit);
 #ifdef METER_PEAK
   total.set_peak(std::max(total.peak(), reading.amount()));
+#endif
+#ifdef METER_CRASHES
+  if (reading.action() == "crash") std::abort();
+#endif
+#ifdef METER_STAYS
+  thread_local std::string last;
+  last = reading.device();
 #endif
 #ifdef METER_REJECTS
   return weir::Reject("this build takes nothing");
