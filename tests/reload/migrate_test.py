@@ -25,7 +25,7 @@ sinks:
 state: {commit: {interval: 20ms}}
 reload: {probation: 0s}
 """
-DEVICES = 300
+DEVICES = 700
 
 
 def build(name):
@@ -93,8 +93,10 @@ class MigrateTest(unittest.TestCase):
         done = self.app.call("plugin", "migrate", "-c", "app.yaml", expect=None)
         self.assertEqual(done.returncode, 69)
         self.assertIn("no host runs in", done.stderr)
+        self.app.run_until_end()
         self.start()
-        self.app.call("reload", "-c", "app.yaml", "--from", build("milli"))
+        self.assertRegex(self.app.call("reload", "-c", "app.yaml", "--from", build("milli")),
+                         rf"500 States of the app \(drawn from {DEVICES}, seed \d+\) read, written")
         self.feed(range(10))
         done, _ = self.migrate()
         self.assertEqual((done["plugin"], done["version"], done["visited"], done["failed"]),
