@@ -4,15 +4,21 @@
 #include <memory>
 #include <random>
 
+#include <fmt/ranges.h>
+
 #include "base/bytes.hpp"
 #include "base/counted.hpp"
+#include "base/limits.hpp"
 #include "commit/state_reader.hpp"
 #include "reload/probe.hpp"
 #include "reload/probe_answer.hpp"
 #include "reload/probe_file.hpp"
 #include "reload/state_trial.hpp"
+#include "resolve/check_child.hpp"
+#include "resolve/guarded_memory.hpp"
 #include "resolve/instance.hpp"
 #include "resolve/plugin_copy.hpp"
+#include "resolve/process_state.hpp"
 
 namespace weir::host {
 
@@ -30,27 +36,25 @@ class Probe {
   Probe(const ProbeRequest& request, const ProbeAnswer& answer)
       : request_(request), answer_(answer) {}
 
-  bool run() {
-    if (!load() || !create() || !states() || !records()) return false;
-    const std::filesystem::path copy = candidate_->copy_path();
-    answer_.doing("unloading it");
-    pairs_.clear();
-    candidate_.reset();
-    if (is_mapped(copy)) {
-      return answer_.fail(ReloadCode::stays_mapped,
-                          "it stays mapped after it was unloaded: every reload would cost its "
-                          "memory; most likely a thread_local with a destructor");
-    }
-    return true;
-  }
+  bool run() { return load_running() && load() && create() && states() && records() && unload(); }
 
  private:
-  bool load() {
+  bool load_running() {
     answer_.doing("loading the build that runs");
     auto running = Plugin::load(request_.running, request_.copies);
     if (!running) return answer_.fail(ReloadCode::does_not_load, running.error().message);
     running_ = *std::move(running);
+    for (const ProbeRequest::Resolver& one : request_.resolvers) {
+      auto instance = ResolverInstance::create(running_, one.resolver, one.settings_running);
+      if (!instance) return answer_.fail(ReloadCode::settings_refused, instance.error().message);
+      pairs_.push_back({one.name, *std::move(instance), nullptr});
+    }
+    return true;
+  }
+
+  bool load() {
     answer_.doing("loading it beside the build that runs");
+    before_ = ProcessState::now();
     auto candidate = Plugin::load(request_.candidate, request_.copies);
     if (!candidate) return answer_.fail(ReloadCode::does_not_load, candidate.error().message);
     candidate_ = *std::move(candidate);
@@ -59,15 +63,33 @@ class Probe {
 
   bool create() {
     answer_.doing("handing it the settings of the app");
-    for (const ProbeRequest::Resolver& one : request_.resolvers) {
-      auto running = ResolverInstance::create(running_, one.resolver, one.settings_running);
-      auto candidate = ResolverInstance::create(candidate_, one.resolver, one.settings);
-      if (!candidate) return answer_.fail(ReloadCode::settings_refused, candidate.error().message);
-      if (!running) return answer_.fail(ReloadCode::settings_refused, running.error().message);
-      pairs_.push_back({one.name, *std::move(running), *std::move(candidate)});
+    for (std::size_t i = 0; i < pairs_.size(); ++i) {
+      const ProbeRequest::Resolver& one = request_.resolvers[i];
+      auto instance = ResolverInstance::create(candidate_, one.resolver, one.settings);
+      if (!instance) return answer_.fail(ReloadCode::settings_refused, instance.error().message);
+      pairs_[i].candidate = *std::move(instance);
     }
     answer_.done("loaded beside the build that runs, in another process, with the app's settings");
     return true;
+  }
+
+  bool unload() {
+    const std::filesystem::path copy = candidate_->copy_path();
+    answer_.doing("unloading it");
+    for (Pair& pair : pairs_) pair.candidate.reset();
+    candidate_.reset();
+    if (is_mapped(copy)) {
+      return answer_.fail(ReloadCode::stays_mapped,
+                          "it stays mapped after it was unloaded: every reload would cost its "
+                          "memory; most likely a thread_local with a destructor, or a thread that "
+                          "still runs");
+    }
+    const auto changes = before_.changes(ProcessState::now());
+    if (changes.empty()) return true;
+    return answer_.fail(
+        ReloadCode::process_changed,
+        fmt::format("after it was unloaded, {}; a plugin leaves the process as it was",
+                    fmt::join(changes, "; ")));
   }
 
   bool states() {
@@ -152,7 +174,10 @@ class Probe {
   Result<std::string> resaved(ResolverInstance& instance, std::string_view key,
                               std::string_view bytes, std::uint32_t version) {
     arena_.reset();
-    WEIR_TRY(weir_state * state, instance.load(key, &bytes, version));
+    const std::size_t begin = guard_.end();
+    const std::string_view shown = guard_.show(bytes);
+    WEIR_TRY(weir_state * state, instance.load(key, &shown, version));
+    guard_.hide(begin, guard_.end());
     auto saved = instance.save(state, key, arena_);
     instance.free(state);
     if (!saved) return std::move(saved).error();
@@ -163,8 +188,17 @@ class Probe {
     answer_.doing("handing it records of the log");
     std::size_t taken = 0;
     std::size_t refused = 0;
-    for (const ProbeRequest::Record& record : request_.records) {
+    const auto begin = std::chrono::steady_clock::now();
+    for (std::size_t i = 0; i < request_.records.size(); ++i) {
+      const ProbeRequest::Record& record = request_.records[i];
       if (!one_record(*pairs_[record.resolver].candidate, record, taken, refused)) return false;
+      const std::chrono::duration<double, std::milli> took =
+          std::chrono::steady_clock::now() - begin;
+      if (took < request_.time_max / 2) continue;
+      return answer_.fail(
+          ReloadCode::too_slow,
+          fmt::format("it took {:.0f} ms for {}, {:.1f} ms each", took.count(),
+                      counted(i + 1, "record"), took.count() / static_cast<double>(i + 1)));
     }
     if (!request_.records.empty()) {
       answer_.done(fmt::format("{} of the log, with a new State each: {} taken, {} refused",
@@ -175,10 +209,12 @@ class Probe {
 
   bool one_record(ResolverInstance& instance, const ProbeRequest::Record& from, std::size_t& taken,
                   std::size_t& refused) {
+    const Showing showing(&guard_);
+    const auto shown = [&](const std::string& bytes) { return to_abi(guard_.show(bytes)); };
     weir_record record{};
-    record.key = from.has_key ? to_abi(std::string_view(from.key)) : absent_bytes;
-    record.value = from.has_value ? to_abi(std::string_view(from.value)) : absent_bytes;
-    record.topic = to_abi(std::string_view(from.topic));
+    record.key = from.has_key ? shown(from.key) : absent_bytes;
+    record.value = from.has_value ? shown(from.value) : absent_bytes;
+    record.topic = shown(from.topic);
     record.offset = from.offset;
     record.timestamp_ms = from.timestamp_ms;
     record.partition = from.partition;
@@ -204,6 +240,8 @@ class Probe {
         instance.resolve(prepared.message, state, record, key,
                          {from.timestamp_ms, from.timestamp_ms}, /*suppress=*/false);
     const std::string reason = instance.call().reason;
+    // A key that is too long for a timer is the record's doing.
+    const bool limit_hit = instance.call().limit_hit && key.size() <= timer_key_bytes_max;
     if (state != nullptr) {
       arena_.reset();
       const auto saved = instance.save(state, key, arena_);
@@ -212,10 +250,15 @@ class Probe {
         return answer_.fail(ReloadCode::record_fails, saved.error().message);
       }
     }
-    if (status == WEIR_FATAL) {
+    const auto fail = [&](std::string_view what) {
       return answer_.fail(ReloadCode::record_fails,
-                          fmt::format("it stops at the record at offset {} of {} partition {}: {}",
+                          fmt::format("{} the record at offset {} of {} partition {}: {}", what,
                                       from.offset, from.topic, from.partition, reason));
+    };
+    if (status == WEIR_FATAL) return fail("it stops at");
+    if (limit_hit) return fail("it asks for more than the host gives at");
+    if (status < WEIR_OK || status > WEIR_FATAL) {
+      return fail(fmt::format("it returns {}, which is no status, at", status));
     }
     ++(status == WEIR_OK || status == WEIR_SKIP ? taken : refused);
     return true;
@@ -229,6 +272,8 @@ class Probe {
   std::shared_ptr<Plugin> running_;
   std::shared_ptr<Plugin> candidate_;
   std::vector<Pair> pairs_;
+  GuardedMemory guard_;  // what the candidate is shown of records and States
+  ProcessState before_;  // with the build that runs, without the candidate
   Arena arena_;
   std::mt19937_64 random_{request_.seed};
 };
@@ -246,6 +291,7 @@ int run_probe_child(std::span<const std::string> arguments) {
     return 0;
   }
   limit_resources(request->time_max);
+  explain_faults(check_answer_descriptor, arguments[1]);
   if (Probe(*request, answer).run()) answer.finished();
   return 0;
 }

@@ -30,8 +30,9 @@ Refusal refusal_of(const std::string& text) {
   const std::string code = text.substr(0, end);
   Refusal refusal{ReloadStep::probe, ReloadCode::record_fails, text.substr(end + 1)};
   for (const ReloadCode known :
-       {ReloadCode::does_not_load, ReloadCode::stays_mapped, ReloadCode::settings_refused,
-        ReloadCode::state_unreadable, ReloadCode::state_lost, ReloadCode::record_fails}) {
+       {ReloadCode::does_not_load, ReloadCode::stays_mapped, ReloadCode::process_changed,
+        ReloadCode::settings_refused, ReloadCode::state_unreadable, ReloadCode::state_lost,
+        ReloadCode::record_fails, ReloadCode::too_slow}) {
     if (name_of(known) == code) refusal.code = known;
   }
   return refusal;
@@ -47,8 +48,9 @@ ReloadCode ProbeEnd::code() const {
 }
 
 std::string ProbeEnd::text() const {
-  return fmt::format("a process that tried it ended at \"{}\": {}{}; try `weir plugin check`",
-                     doing, how, said.empty() ? "" : fmt::format("; it said: {}", said));
+  return fmt::format("a process that tried it ended at \"{}\": {}{}{}; try `weir plugin check`",
+                     doing, how, cause.empty() ? "" : ": " + cause,
+                     said.empty() ? "" : fmt::format("; it said: {}", said));
 }
 
 Result<ProbeEnd> run_probe_process(
@@ -69,6 +71,8 @@ Result<ProbeEnd> run_probe_process(
         space == std::string_view::npos ? "" : unescape_line(line.substr(space + 1));
     if (word == "doing") {
       end.doing = text;
+    } else if (word == "cause") {
+      end.cause = text;
     } else if (word == "finished") {
       end.finished = true;
     } else if (word == "fail") {

@@ -17,6 +17,7 @@ struct ProbeEnd {
   std::optional<Refusal> refusal;  ///< what it has found, and ended for
   std::string doing = "start";     ///< the last thing that it began
   std::string how;                 ///< ChildEnd's
+  std::string cause;               ///< what it has found out about that itself; may be empty
   std::string said;                ///< ChildEnd's
 
   /// Neither finished nor a refusal: what that tells, and a sentence for people.

@@ -37,6 +37,7 @@ std::string_view name_of(ReloadCode code) {
     WEIR_CODE(exited);
     WEIR_CODE(does_not_load);
     WEIR_CODE(stays_mapped);
+    WEIR_CODE(process_changed);
     WEIR_CODE(settings_refused);
     WEIR_CODE(state_unreadable);
     WEIR_CODE(state_lost);

@@ -55,6 +55,7 @@ enum class ReloadCode {
   exited,
   does_not_load,
   stays_mapped,
+  process_changed,
   settings_refused,
   state_unreadable,
   state_lost,
@@ -67,7 +68,7 @@ enum class ReloadCode {
   timeout,
   // probation
   too_many_rejects,
-  too_slow,
+  too_slow,  ///< the probe's, too
   operator_asked,
   worker_ended,
 };

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include <weir/abi.h>
@@ -53,6 +54,14 @@ struct Call {
 
 /// Fills the functions that take a weir_call.
 void fill_call_functions(weir_host& host);
+
+/// Calls a function of a plugin. Nothing may be thrown across the border; what is thrown all the
+/// same ends the process here, inside of the call, so that it is known whose fault it was. (The
+/// noexcept in the slots' types alone would let the exception pass.)
+template <typename R, typename... Parameters>
+R call_plugin(R (*slot)(Parameters...), std::type_identity_t<Parameters>... arguments) noexcept {
+  return slot(arguments...);
+}
 
 inline weir_bytes to_abi(std::string_view bytes) {
   static constexpr char empty = 0;

@@ -111,9 +111,14 @@ std::string how_it_ended(int status) {
 }  // namespace
 
 std::vector<std::string> CheckRequest::to_arguments() const {
-  std::vector<std::string> out = {
-      path.string(),        previous.string(),           copy_directory.string(),    nonce,
-      std::to_string(seed), std::to_string(first_check), std::to_string(seconds_max)};
+  std::vector<std::string> out = {path.string(),
+                                  previous.string(),
+                                  copy_directory.string(),
+                                  nonce,
+                                  std::to_string(seed),
+                                  std::to_string(first_check),
+                                  std::to_string(seconds_max),
+                                  std::to_string(check_ms_max)};
   for (const auto& [resolver, bytes] : settings) {
     out.push_back(fmt::format("{}={}", resolver, to_hex(bytes)));
   }
@@ -124,17 +129,17 @@ std::optional<CheckRequest> CheckRequest::from_arguments(std::span<const std::st
   const auto number = [](const std::string& text, auto& value) {
     return std::from_chars(text.data(), text.data() + text.size(), value).ec == std::errc{};
   };
-  if (arguments.size() < 7) return {};
+  if (arguments.size() < 8) return {};
   CheckRequest request;
   request.path = arguments[0];
   request.previous = arguments[1];
   request.copy_directory = arguments[2];
   request.nonce = arguments[3];
   if (!number(arguments[4], request.seed) || !number(arguments[5], request.first_check) ||
-      !number(arguments[6], request.seconds_max)) {
+      !number(arguments[6], request.seconds_max) || !number(arguments[7], request.check_ms_max)) {
     return {};
   }
-  for (const std::string& setting : arguments.subspan(7)) {
+  for (const std::string& setting : arguments.subspan(8)) {
     const std::size_t equals = setting.find('=');
     if (equals == std::string::npos) return {};
     std::string& bytes = request.settings[setting.substr(0, equals)];

@@ -25,6 +25,7 @@ struct CheckRequest {
   std::uint64_t seed = 0;
   std::size_t first_check = 0;
   std::uint64_t seconds_max = 0;                ///< of processor time
+  std::uint64_t check_ms_max = 0;               ///< for one check
   std::map<std::string, std::string> settings;  ///< by resolver
 
   std::vector<std::string> to_arguments() const;
@@ -32,7 +33,8 @@ struct CheckRequest {
 };
 
 /// The descriptor on which the child answers, one line an event:
-///   NONCE begin INDEX | NONCE fail TEXT | NONCE warn TEXT | NONCE end TEXT | NONCE done
+///   NONCE begin INDEX | NONCE fail TEXT | NONCE warn TEXT | NONCE end TEXT |
+///   NONCE cause TEXT (why the process is about to crash) | NONCE done
 /// In TEXT a backslash and a line end are written as \\ and \n.
 inline constexpr int check_answer_descriptor = 3;
 

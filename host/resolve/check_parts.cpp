@@ -18,20 +18,35 @@ std::shared_ptr<Plugin> load_checked(const std::filesystem::path& path,
   return *std::move(plugin);
 }
 
-std::unique_ptr<DrivenResolver> create_checked(const std::shared_ptr<Plugin>& plugin,
-                                               const Manifest::Resolver& resolver,
-                                               const CheckSubject& subject, std::string* reason) {
+namespace {
+
+std::unique_ptr<DrivenResolver> create_some(const std::shared_ptr<Plugin>& plugin,
+                                            const Manifest::Resolver& resolver,
+                                            const CheckSubject& subject, std::string* reason,
+                                            bool guarded) {
   if (const auto given = subject.settings.find(resolver.name); given != subject.settings.end()) {
-    return DrivenResolver::create(plugin, resolver, given->second, reason);
+    return DrivenResolver::create(plugin, resolver, given->second, reason, guarded);
   }
-  auto driven = DrivenResolver::create(plugin, resolver, "", reason);
+  auto driven = DrivenResolver::create(plugin, resolver, "", reason, guarded);
   if (driven != nullptr || resolver.settings_type.empty()) return driven;
   RecordMaker maker(*plugin, resolver, mixed(subject.seed, "settings"));
   for (int i = 0; i < check_settings_tries && driven == nullptr; ++i) {
     std::string ignored;
-    driven =
-        DrivenResolver::create(plugin, resolver, maker.message(resolver.settings_type), &ignored);
+    driven = DrivenResolver::create(plugin, resolver, maker.message(resolver.settings_type),
+                                    &ignored, guarded);
   }
+  return driven;
+}
+
+}  // namespace
+
+std::unique_ptr<DrivenResolver> create_checked(const std::shared_ptr<Plugin>& plugin,
+                                               const Manifest::Resolver& resolver,
+                                               const CheckSubject& subject, std::string* reason,
+                                               bool guarded) {
+  auto driven = create_some(plugin, resolver, subject, reason, guarded);
+  // Half of a check's time: a slow one is told from one that does not come back.
+  if (driven != nullptr) driven->set_time_max(subject.time_max / 2);
   return driven;
 }
 

@@ -26,10 +26,11 @@ std::shared_ptr<Plugin> load_checked(const std::filesystem::path& path,
                                      const CheckSubject& subject);
 
 /// An instance with the settings that were given, none, or the first random ones it takes. Null: it
-/// takes none of them; `*reason` says why not the first.
+/// takes none of them; `*reason` says why not the first. `guarded` as in DrivenResolver::create().
 std::unique_ptr<DrivenResolver> create_checked(const std::shared_ptr<Plugin>& plugin,
                                                const Manifest::Resolver& resolver,
-                                               const CheckSubject& subject, std::string* reason);
+                                               const CheckSubject& subject, std::string* reason,
+                                               bool guarded = false);
 
 /// The first record of which two runs made different things.
 std::optional<std::string> first_difference(std::span<const CheckOutcome> one,

@@ -9,6 +9,7 @@
 #include <cxxabi.h>
 
 #include "base/bytes.hpp"
+#include "base/counted.hpp"
 #include "base/limits.hpp"
 
 namespace weir::host {
@@ -101,24 +102,37 @@ std::string CheckOutcome::difference(const CheckOutcome& other) const {
   return "nothing";
 }
 
+/// The elements of an array, in guarded memory where there is one. Null: there are none.
+template <typename T>
+const T* shown_array(GuardedMemory* guard, const std::vector<T>& array) {
+  if (guard == nullptr || array.empty()) return array.empty() ? nullptr : array.data();
+  const std::string_view bytes(reinterpret_cast<const char*>(array.data()),
+                               array.size() * sizeof(T));
+  return reinterpret_cast<const T*>(guard->show(bytes).data());
+}
+
 /// One run of records, as prepare() sees and keeps it.
 struct DrivenResolver::Batch {
-  Batch(DrivenResolver& resolver, std::span<const CheckRecord> given) : owner(resolver) {
+  Batch(DrivenResolver& resolver, std::span<const CheckRecord> given)
+      : owner(resolver), shown_begin(owner.guard_ == nullptr ? 0 : owner.guard_->end()) {
     headers.reserve(given.size());
     for (const CheckRecord& record : given) {
       auto& list = headers.emplace_back();
       for (const auto& [name, value] : record.headers) {
-        list.push_back({to_abi(name), maybe_abi(value)});
+        list.push_back({owner.show(to_abi(name)), owner.show(maybe_abi(value))});
       }
     }
   }
   ~Batch() {
-    if (handle != nullptr) owner.slots_.batch_free(owner.instance_, handle);
+    if (handle != nullptr) call_plugin(owner.slots_.batch_free, owner.instance_, handle);
+    if (owner.guard_ != nullptr) owner.guard_->hide(shown_begin, shown_end);
   }
   Batch(const Batch&) = delete;
   Batch& operator=(const Batch&) = delete;
 
   DrivenResolver& owner;
+  std::size_t shown_begin;
+  std::size_t shown_end = shown_begin;
   Arena arena;  // outlives the handle: what prepare() reserved lies in it
   std::vector<std::vector<weir_header>> headers;
   std::vector<weir_record> records;
@@ -132,12 +146,14 @@ DrivenResolver::DrivenResolver(std::shared_ptr<Plugin> plugin, const Manifest::R
 std::unique_ptr<DrivenResolver> DrivenResolver::create(std::shared_ptr<Plugin> plugin,
                                                        const Manifest::Resolver& resolver,
                                                        std::string_view settings,
-                                                       std::string* reason) {
+                                                       std::string* reason, bool guarded) {
   std::unique_ptr<DrivenResolver> self(new DrivenResolver(std::move(plugin), resolver));
+  if (guarded) self->guard_ = std::make_unique<GuardedMemory>();
+  const Showing showing(self->guard_.get());
   Call& call = self->call_;
   call.begin(&self->arena_);
   const weir_status status = call_slot("create", self->slots_.create, self->plugin_->host(),
-                                       to_abi(settings), &self->instance_, &call.abi);
+                                       self->show(to_abi(settings)), &self->instance_, &call.abi);
   if (status == WEIR_OK) {
     if (self->instance_ == nullptr) throw BrokenRule("create() returned WEIR_OK and no instance");
     return self;
@@ -155,28 +171,56 @@ std::unique_ptr<DrivenResolver> DrivenResolver::create(std::shared_ptr<Plugin> p
 }
 
 DrivenResolver::~DrivenResolver() {
-  for (const auto& [key, state] : live_) slots_.state_free(instance_, state);
-  if (instance_ != nullptr) slots_.destroy(instance_);
+  for (const auto& [key, state] : live_) call_plugin(slots_.state_free, instance_, state);
+  if (instance_ != nullptr) call_plugin(slots_.destroy, instance_);
+}
+
+weir_bytes DrivenResolver::show(weir_bytes bytes) {
+  if (guard_ == nullptr || bytes.data == nullptr) return bytes;
+  return to_abi(guard_->show(from_abi(bytes)));
+}
+
+/// The call that has just returned has handed these back, in arena_.
+void DrivenResolver::keep(std::vector<std::string_view> handed_back) {
+  constexpr std::size_t calls_max = 16;
+  if (guard_ == nullptr) return;
+  Kept kept{std::exchange(arena_, Arena()), {}};
+  for (const std::string_view piece : handed_back) kept.pieces.emplace_back(piece, piece);
+  kept_.push_back(std::move(kept));
+  if (kept_.size() > calls_max) kept_.pop_front();
+}
+
+void DrivenResolver::check_kept() const {
+  for (const Kept& kept : kept_) {
+    for (const auto& [now, then] : kept.pieces) {
+      if (now == then) continue;
+      throw BrokenRule(
+          "it wrote to memory that reserve() or emit() gave to an earlier call: that is the host's "
+          "when the call returns");
+    }
+  }
 }
 
 std::unique_ptr<DrivenResolver::Batch> DrivenResolver::prepare(std::span<const CheckRecord> records,
                                                                std::int64_t first_offset) {
   auto batch = std::make_unique<Batch>(*this, records);
+  const weir_bytes topic_shown = show(to_abi(topic));
   for (std::size_t i = 0; i < records.size(); ++i) {
     const CheckRecord& given = records[i];
     weir_record record{};
-    record.key = maybe_abi(given.key);
-    record.value = maybe_abi(given.value);
-    record.headers = batch->headers[i].empty() ? nullptr : batch->headers[i].data();
+    record.key = show(maybe_abi(given.key));
+    record.value = show(maybe_abi(given.value));
+    record.headers = shown_array(guard_.get(), batch->headers[i]);
     record.header_count = batch->headers[i].size();
-    record.topic = to_abi(topic);
+    record.topic = topic_shown;
     record.offset = first_offset + static_cast<std::int64_t>(i);
     record.timestamp_ms = given.timestamp_ms;
     batch->records.push_back(record);
   }
   batch->prepared.assign(records.size(), weir_prepared{});
-  const weir_records view{sizeof(weir_records), sizeof(weir_record), batch->records.data(),
-                          batch->records.size()};
+  const weir_records view{sizeof(weir_records), sizeof(weir_record),
+                          shown_array(guard_.get(), batch->records), batch->records.size()};
+  batch->shown_end = guard_ == nullptr ? 0 : guard_->end();
   call_.begin(&batch->arena);
   call_.reserve_bytes_max = value_bytes_max;
   const weir_status status =
@@ -213,12 +257,14 @@ std::unique_ptr<DrivenResolver::Batch> DrivenResolver::prepare(std::span<const C
 
 weir_state* DrivenResolver::load(std::string_view key, const std::string* bytes,
                                  std::uint32_t state_version, std::string* reason) {
+  const Showing showing(guard_.get());
   call_.begin(&arena_);
-  call_.abi.key = to_abi(key);
+  call_.abi.key = show(to_abi(key));
   weir_state* state = nullptr;
-  const weir_status status = call_slot(
-      "state_load", slots_.state_load, instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes),
-      std::min(state_version, resolver_.state_version), &state, &call_.abi);
+  const weir_status status =
+      call_slot("state_load", slots_.state_load, instance_,
+                bytes == nullptr ? absent_bytes : show(to_abi(*bytes)),
+                std::min(state_version, resolver_.state_version), &state, &call_.abi);
   if (status == WEIR_OK) {
     if (state == nullptr) throw BrokenRule("state_load() returned WEIR_OK and no State");
     return state;
@@ -233,10 +279,12 @@ weir_state* DrivenResolver::load(std::string_view key, const std::string* bytes,
 std::string DrivenResolver::save(std::string_view key, const weir_state* state) {
   std::string first;
   for (int time = 0; time < 2; ++time) {
+    check_kept();
+    const Showing showing(guard_.get());
     arena_.reset();
     call_.begin(&arena_);
     call_.reserve_bytes_max = state_bytes_max;
-    call_.abi.key = to_abi(key);
+    call_.abi.key = show(to_abi(key));
     weir_bytes bytes = absent_bytes;
     const weir_status status =
         call_slot("state_save", slots_.state_save, instance_, state, &bytes, &call_.abi);
@@ -252,6 +300,7 @@ std::string DrivenResolver::save(std::string_view key, const weir_state* state) 
                       "in a fixed order",
                       shown(first), shown(saved)));
     }
+    keep({from_abi(bytes)});
     first = std::move(saved);
   }
   return first;
@@ -267,7 +316,7 @@ std::optional<std::string> DrivenResolver::reload(const std::string* bytes, std:
   weir_state* state = load("ana", bytes, state_version.value_or(resolver_.state_version), reason);
   if (state == nullptr) return {};
   std::string saved = save("ana", state);
-  slots_.state_free(instance_, state);
+  call_plugin(slots_.state_free, instance_, state);
   return saved;
 }
 
@@ -287,9 +336,11 @@ void DrivenResolver::resolve(const Batch& batch, std::size_t index, CheckOutcome
   if (!stateless() && !usable) return;
 
   weir_state* const state = stateless() ? nullptr : live_state(*key);
+  const Showing showing(guard_.get());
   begin_call(outcome.event_time_ms.value_or(record.timestamp_ms));
-  call_.abi.record = &record;
-  call_.abi.key = maybe_abi(key);
+  const std::vector<weir_record> records{record};
+  call_.abi.record = shown_array(guard_.get(), records);
+  call_.abi.key = show(maybe_abi(key));
   call_.abi.arrival_time_ms = record.timestamp_ms;
   const weir_status status =
       call_slot("resolve", slots_.resolve, instance_, prepared.message, state, &call_.abi);
@@ -298,7 +349,7 @@ void DrivenResolver::resolve(const Batch& batch, std::size_t index, CheckOutcome
   }
   outcome.resolved = status;
   outcome.reason = call_.reason;
-  outcome.features = features();
+  outcome.features = take_features("resolve");
   if (stateless()) return;
   const bool timer = status == WEIR_OK && call_.timer == TimerChange::set && !call_.discard;
   const std::int64_t at_ms = call_.timer_ms;
@@ -307,6 +358,7 @@ void DrivenResolver::resolve(const Batch& batch, std::size_t index, CheckOutcome
 }
 
 void DrivenResolver::begin_call(std::int64_t event_time_ms) {
+  check_kept();
   arena_.reset();
   call_.begin(&arena_);
   call_.output_count = static_cast<std::uint32_t>(resolver_.features.size());
@@ -316,13 +368,20 @@ void DrivenResolver::begin_call(std::int64_t event_time_ms) {
   call_.abi.event_time_ms = event_time_ms;
 }
 
-std::vector<CheckOutcome::Feature> DrivenResolver::features() const {
+std::vector<CheckOutcome::Feature> DrivenResolver::take_features(std::string_view slot) {
+  // A key that is too long for a timer is the record's doing.
+  if (call_.limit_hit && call_.abi.key.size <= timer_key_bytes_max) {
+    throw BrokenRule(fmt::format("{}() asks for more than the host gives: {}", slot, call_.reason));
+  }
   std::vector<CheckOutcome::Feature> out;
   for (const EmittedFeature& feature : call_.features) {
     out.push_back({feature.output,
                    feature.has_key ? std::optional<std::string>(feature.key) : std::nullopt,
                    std::string(feature.bytes)});
   }
+  std::vector<std::string_view> handed_back;
+  for (const EmittedFeature& feature : call_.features) handed_back.push_back(feature.bytes);
+  keep(std::move(handed_back));
   return out;
 }
 
@@ -351,7 +410,7 @@ std::optional<std::string> DrivenResolver::finish_call(const std::string& key, w
     return stored_[key] = save(key, state);
   }
   // A failed or discarded State is thrown away; the next touch loads what was stored.
-  slots_.state_free(instance_, state);
+  call_plugin(slots_.state_free, instance_, state);
   live_.erase(key);
   if (status == WEIR_OK) stored_.erase(key);
   return {};
@@ -363,8 +422,9 @@ void DrivenResolver::fire(const std::string& key, std::int64_t at_ms, CheckOutco
     CheckOutcome::Firing firing;
     firing.at_ms = at_ms;
     weir_state* const state = live_state(key);
+    const Showing showing(guard_.get());
     begin_call(at_ms);
-    call_.abi.key = to_abi(key);
+    call_.abi.key = show(to_abi(key));
     call_.abi.arrival_time_ms = at_ms;
     firing.status =
         call_slot("notify", slots_.notify, instance_, WEIR_CLOCK_ARRIVAL, state, &call_.abi);
@@ -372,7 +432,7 @@ void DrivenResolver::fire(const std::string& key, std::int64_t at_ms, CheckOutco
       throw BrokenRule(fmt::format("notify() returned {}, which is not defined", firing.status));
     }
     firing.reason = call_.reason;
-    firing.features = features();
+    firing.features = take_features("notify");
     const bool again =
         firing.status == WEIR_OK && call_.timer == TimerChange::set && !call_.discard;
     at_ms = std::max(call_.timer_ms, at_ms);
@@ -384,6 +444,8 @@ void DrivenResolver::fire(const std::string& key, std::int64_t at_ms, CheckOutco
 
 std::vector<CheckOutcome> DrivenResolver::run(std::span<const CheckRecord> records,
                                               std::size_t batch_size) {
+  using Clock = std::chrono::steady_clock;
+  const auto start = Clock::now();
   std::vector<CheckOutcome> outcomes(records.size());
   std::unique_ptr<Batch> next;
   for (std::size_t begin = 0; begin < records.size(); begin += batch_size) {
@@ -397,8 +459,14 @@ std::vector<CheckOutcome> DrivenResolver::run(std::span<const CheckRecord> recor
       next = prepare(records.subspan(end, std::min(batch_size, records.size() - end)),
                      static_cast<std::int64_t>(end));
     }
-    for (std::size_t i = 0; i < batch->prepared.size(); ++i)
+    for (std::size_t i = 0; i < batch->prepared.size(); ++i) {
       resolve(*batch, i, outcomes[begin + i]);
+      const std::chrono::duration<double, std::milli> took = Clock::now() - start;
+      if (took <= time_max_) continue;
+      throw BrokenRule(fmt::format("it is too slow: {} took {:.0f} ms, {:.1f} ms each",
+                                   counted(begin + i + 1, "record"), took.count(),
+                                   took.count() / static_cast<double>(begin + i + 1)));
+    }
   }
   return outcomes;
 }

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -13,6 +15,7 @@
 #include <weir/abi.h>
 
 #include "resolve/call.hpp"
+#include "resolve/guarded_memory.hpp"
 #include "resolve/plugin.hpp"
 #include "resolve/record_maker.hpp"
 
@@ -60,10 +63,12 @@ struct CheckOutcome {
 /// every answer checked. A broken rule is a BrokenRule that names the slot.
 class DrivenResolver {
  public:
-  /// Null: the plugin refuses `settings`; `*reason` says why.
+  /// Null: the plugin refuses `settings`; `*reason` says why. With `guarded`, all that the plugin
+  /// is shown lies in guarded memory, and what it has handed back must not change afterwards.
   static std::unique_ptr<DrivenResolver> create(std::shared_ptr<Plugin> plugin,
                                                 const Manifest::Resolver& resolver,
-                                                std::string_view settings, std::string* reason);
+                                                std::string_view settings, std::string* reason,
+                                                bool guarded = false);
   ~DrivenResolver();
   DrivenResolver(const DrivenResolver&) = delete;
   DrivenResolver& operator=(const DrivenResolver&) = delete;
@@ -72,6 +77,9 @@ class DrivenResolver {
   /// resolves them in order with a commit after each. A timer that a record sets fires at once, and
   /// those that its handler sets, up to three in all.
   std::vector<CheckOutcome> run(std::span<const CheckRecord> records, std::size_t batch_size = 16);
+
+  /// A run() that takes longer is a BrokenRule.
+  void set_time_max(std::chrono::milliseconds time_max) { time_max_ = time_max; }
 
   bool stateless() const { return resolver_.state_type.empty(); }
   const std::map<std::string, std::string>& stored() const { return stored_; }
@@ -92,7 +100,7 @@ class DrivenResolver {
   void fire(const std::string& key, std::int64_t at_ms, CheckOutcome& outcome);
   weir_state* live_state(const std::string& key);
   void begin_call(std::int64_t event_time_ms);
-  std::vector<CheckOutcome::Feature> features() const;
+  std::vector<CheckOutcome::Feature> take_features(std::string_view slot);
   std::optional<std::string> finish_call(const std::string& key, weir_status status);
   weir_state* load(std::string_view key, const std::string* bytes, std::uint32_t state_version,
                    std::string* reason);
@@ -102,6 +110,19 @@ class DrivenResolver {
   const Manifest::Resolver& resolver_;
   const weir_resolver& slots_;
   weir_instance* instance_ = nullptr;
+  weir_bytes show(weir_bytes bytes);
+  void keep(std::vector<std::string_view> handed_back);
+  void check_kept() const;
+
+  /// What earlier calls have handed back, and its memory.
+  struct Kept {
+    Arena arena;
+    std::vector<std::pair<std::string_view, std::string>> pieces;
+  };
+
+  std::unique_ptr<GuardedMemory> guard_;  // null: not guarded
+  std::deque<Kept> kept_;
+  std::chrono::milliseconds time_max_ = std::chrono::milliseconds::max();
   Arena arena_;
   Call call_;
   std::map<std::string, weir_state*> live_;

@@ -34,7 +34,7 @@ void PreparedRun::release() {
   if (batch_ != nullptr) {
     instance_->note_no_record();
     const JournalCall noted = instance_->in_call(Slot::batch_free);
-    instance_->slots_->batch_free(instance_->instance_, batch_);
+    call_plugin(instance_->slots_->batch_free, instance_->instance_, batch_);
   }
   batch_ = nullptr;
   prepared_.clear();
@@ -60,8 +60,8 @@ Result<std::unique_ptr<ResolverInstance>> ResolverInstance::create(std::shared_p
   Call& call = self->call_;
   call.begin(&self->call_arena_);
   const JournalCall noted = self->in_control_call(Slot::create);
-  const weir_status status =
-      self->slots_->create(self->plugin_->host(), to_abi(settings), &self->instance_, &call.abi);
+  const weir_status status = call_plugin(self->slots_->create, self->plugin_->host(),
+                                         to_abi(settings), &self->instance_, &call.abi);
   if (status != WEIR_OK || self->instance_ == nullptr) {
     self->instance_ = nullptr;
     return host::error(Errc::config, "plugin {} {}: resolver {} refuses its settings: {}",
@@ -74,7 +74,7 @@ Result<std::unique_ptr<ResolverInstance>> ResolverInstance::create(std::shared_p
 ResolverInstance::~ResolverInstance() {
   if (instance_ == nullptr) return;
   const JournalCall noted = in_control_call(Slot::destroy);
-  slots_->destroy(instance_);
+  call_plugin(slots_->destroy, instance_);
 }
 
 JournalCall ResolverInstance::in_control_call(Slot slot) {
@@ -100,8 +100,8 @@ Result<void> ResolverInstance::prepare(std::span<const weir_record> records, Are
   line_->set_key({});
   line_->set_thread();
   const JournalCall noted = in_call(Slot::prepare);
-  const weir_status status = slots_->prepare(instance_, &view, run.prepared_.data(),
-                                             sizeof(weir_prepared), &run.batch_, &call_.abi);
+  const weir_status status = call_plugin(slots_->prepare, instance_, &view, run.prepared_.data(),
+                                         sizeof(weir_prepared), &run.batch_, &call_.abi);
   if (status != WEIR_OK) {
     run.batch_ = nullptr;
     return host::error(Errc::internal, "resolver {} could not prepare {}: {}", manifest_->name,
@@ -129,7 +129,7 @@ weir_status ResolverInstance::resolve(const weir_message* message, weir_state* s
   line_->set_record(record.offset, 1);
   line_->set_key(key);
   const JournalCall noted = in_call(Slot::resolve);
-  return slots_->resolve(instance_, message, state, &call_.abi);
+  return call_plugin(slots_->resolve, instance_, message, state, &call_.abi);
 }
 
 weir_status ResolverInstance::notify(weir_state* state, std::string_view key, CallTimes times,
@@ -139,7 +139,7 @@ weir_status ResolverInstance::notify(weir_state* state, std::string_view key, Ca
   line_->set_record(times.event_ms, 1);
   line_->set_key(key);
   const JournalCall noted = in_call(Slot::notify);
-  return slots_->notify(instance_, WEIR_CLOCK_ARRIVAL, state, &call_.abi);
+  return call_plugin(slots_->notify, instance_, WEIR_CLOCK_ARRIVAL, state, &call_.abi);
 }
 
 Result<weir_state*> ResolverInstance::load(std::string_view key, const std::string_view* bytes,
@@ -151,8 +151,8 @@ Result<weir_state*> ResolverInstance::load(std::string_view key, const std::stri
   line_->set_thread();
   const JournalCall noted = in_call(Slot::state_load);
   const weir_status status =
-      slots_->state_load(instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes),
-                         std::min(state_version, manifest_->state_version), &state, &call_.abi);
+      call_plugin(slots_->state_load, instance_, bytes == nullptr ? absent_bytes : to_abi(*bytes),
+                  std::min(state_version, manifest_->state_version), &state, &call_.abi);
   if (status != WEIR_OK || state == nullptr) {
     return host::error(Errc::corrupt,
                        "resolver {} cannot load the State of key \"{}\" ({}): {}; look at it with "
@@ -173,7 +173,7 @@ Result<std::string_view> ResolverInstance::save(const weir_state* state, std::st
   line_->set_key(key);
   line_->set_thread();
   const JournalCall noted = in_call(Slot::state_save);
-  const weir_status status = slots_->state_save(instance_, state, &bytes, &call_.abi);
+  const weir_status status = call_plugin(slots_->state_save, instance_, state, &bytes, &call_.abi);
   if (status != WEIR_OK) {
     if (call_.limit_hit) {
       return host::error(Errc::refused,
@@ -191,7 +191,7 @@ void ResolverInstance::free(weir_state* state) {
   line_->set_key({});
   line_->set_thread();
   const JournalCall noted = in_call(Slot::state_free);
-  slots_->state_free(instance_, state);
+  call_plugin(slots_->state_free, instance_, state);
 }
 
 }  // namespace weir::host

@@ -165,14 +165,14 @@ Result<void> Plugin::Impl::open() {
   host.abi.get_extension = no_extension;
   host.options = &options;
   auto* entry = library.get<const weir_plugin_table*(const weir_host*)>(WEIR_ENTRY_SYMBOL);
-  table = entry(&host.abi);
+  table = call_plugin(entry, &host.abi);
   WEIR_CHECK(check_table(table, file.manifest));
   accepted = true;
   return {};
 }
 
 Plugin::Impl::~Impl() {
-  if (accepted && table->shutdown != nullptr) table->shutdown();
+  if (accepted && table->shutdown != nullptr) call_plugin(table->shutdown);
   if (!library.is_loaded()) return;
   library.unload();
   if (!is_mapped(copy->path())) {

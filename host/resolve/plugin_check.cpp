@@ -19,6 +19,7 @@
 #include "base/bytes.hpp"
 #include "resolve/check_child.hpp"
 #include "resolve/driven_resolver.hpp"
+#include "resolve/guarded_memory.hpp"
 #include "resolve/plugin_bytes.hpp"
 #include "resolve/plugin_checks.hpp"
 #include "resolve/plugin_lint.hpp"
@@ -111,6 +112,8 @@ class Answer {
       warnings_.push_back(rest);
     } else if (word == "end" && running_) {
       end(rest);
+    } else if (word == "cause") {
+      cause_ = rest;
     } else if (word == "done") {
       done_ = true;
     }
@@ -123,6 +126,7 @@ class Answer {
     const std::size_t at = running_.value_or(*next);
     if (at >= checks.size()) return false;
     std::string text = child.how;
+    if (!cause_.empty()) text += ": " + cause_;
     if (!child.said.empty()) text += fmt::format("; it said: {}", last_line(child.said));
     text += fmt::format("; run it again with --seed {}", report_.seed);
     report_.results.push_back({std::string(checks[at].name), CheckStatus::crash, std::move(text)});
@@ -149,6 +153,7 @@ class Answer {
   std::optional<std::size_t> running_;
   std::vector<std::string> failures_;
   std::vector<std::string> warnings_;
+  std::string cause_;
   bool done_ = false;
   bool load_failed_ = false;
 };
@@ -238,6 +243,7 @@ Result<CheckReport> check_plugin(const fs::path& path, const CheckOptions& optio
   const auto seconds = std::chrono::ceil<std::chrono::seconds>(options.time_max).count();
   request.seconds_max =
       2 * static_cast<std::uint64_t>(seconds) * plugin_checks().size();  // a backstop only
+  request.check_ms_max = static_cast<std::uint64_t>(options.time_max.count());
   bool goes_on = true;
   while (goes_on) {
     request.nonce = fmt::format("{:016x}", random_seed());
@@ -265,8 +271,11 @@ int run_check_child(std::span<const std::string> arguments) {
       rest.remove_prefix(static_cast<std::size_t>(count));
     }
   };
-  const CheckSubject subject{request->path,     request->copy_directory, request->seed,
-                             request->settings, request->previous,       ProcessState::now()};
+  explain_faults(check_answer_descriptor, request->nonce);
+  const CheckSubject subject{request->path,      request->copy_directory,
+                             request->seed,      request->settings,
+                             request->previous,  std::chrono::milliseconds(request->check_ms_max),
+                             ProcessState::now()};
   const std::span<const PluginCheck> checks = plugin_checks();
   for (std::size_t i = request->first_check; i < checks.size(); ++i) {
     if (checks[i].needs_previous && subject.previous.empty()) continue;

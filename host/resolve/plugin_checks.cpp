@@ -41,7 +41,9 @@ void for_each_resolver(const CheckSubject& subject, CheckFindings& findings, Che
       std::string reason;
       if (create_checked(plugin, resolver, subject, &reason) == nullptr)
         continue;  // "settings" says so
-      check(*plugin, resolver, [&] { return create_checked(plugin, resolver, subject, &reason); });
+      check(*plugin, resolver, [&](bool guarded = false) {
+        return create_checked(plugin, resolver, subject, &reason, guarded);
+      });
     } catch (const BrokenRule& broken) {
       findings.failures.push_back(fmt::format("resolver {}: {}", resolver.name, broken.what()));
     }
@@ -89,6 +91,23 @@ void check_settings(const CheckSubject& subject, CheckFindings& findings) {
   }
   findings.note =
       fmt::format("empty, random and damaged ones: {} taken, {} refused", taken, refused);
+}
+
+void check_memory(const CheckSubject& subject, CheckFindings& findings) {
+  std::size_t count = 0;
+  for_each_resolver(subject, findings,
+                    [&](const Plugin& plugin, const Manifest::Resolver& resolver, auto&& make) {
+                      RecordMaker maker(plugin, resolver, mixed(subject.seed, "memory"));
+                      const auto first = make(/*guarded=*/true);
+                      first->run(maker.valid(check_records_count / 2));
+                      const auto second = make(/*guarded=*/true);
+                      second->adopt(first->stored(), resolver.state_version);
+                      second->run(maker.valid(check_records_count / 2));
+                      count += check_records_count;
+                    });
+  findings.note =
+      fmt::format("{}: nothing is read after its time or beyond its end, nothing written",
+                  counted(count, "record"));
 }
 
 void check_malformed_records(const CheckSubject& subject, CheckFindings& findings) {
@@ -362,6 +381,7 @@ void check_unloading(const CheckSubject& subject, CheckFindings& findings) {
 constexpr auto checks = std::to_array<PluginCheck>({
     {"load", check_load},
     {"settings", check_settings},
+    {"memory", check_memory},
     {"malformed records", check_malformed_records},
     {"messages", check_messages},
     {"state round trip", check_state_round_trip},

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -25,6 +26,7 @@ struct CheckSubject {
   std::uint64_t seed = 0;
   std::map<std::string, std::string> settings;  ///< by resolver, serialized
   std::filesystem::path previous;               ///< the build before; empty: none is known
+  std::chrono::milliseconds time_max{};         ///< for one check
   ProcessState at_start;                        ///< before any code of the plugin ran
 };
 

@@ -51,7 +51,10 @@ ProcessState ProcessState::now() {
   ProcessState state;
   state.threads = thread_count();
   state.files = open_files();
+  sigset_t blocked;
+  pthread_sigmask(SIG_BLOCK, nullptr, &blocked);
   for (int number = 1; number < static_cast<int>(state.signal_handlers.size()); ++number) {
+    state.signals_blocked[static_cast<std::size_t>(number)] = sigismember(&blocked, number) == 1;
     struct sigaction action {};
     if (sigaction(number, nullptr, &action) != 0) continue;
     state.signal_handlers[static_cast<std::size_t>(number)] =
@@ -82,6 +85,11 @@ std::vector<std::string> ProcessState::changes(const ProcessState& later) const 
   for (std::size_t number = 1; number < signal_handlers.size(); ++number) {
     if (signal_handlers[number] != later.signal_handlers[number]) {
       out.push_back(fmt::format("signal {} has another handler", number));
+    }
+    if (signals_blocked[number] != later.signals_blocked[number]) {
+      out.push_back(
+          fmt::format("signal {} is {}", number,
+                      later.signals_blocked[number] ? "blocked" : "not blocked any more"));
     }
   }
   if (locale != later.locale) {

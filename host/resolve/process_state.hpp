@@ -18,6 +18,7 @@ struct ProcessState {
   std::size_t threads = 0;
   std::map<int, std::string> files;  ///< by descriptor
   std::array<std::uintptr_t, 65> signal_handlers{};
+  std::array<bool, 65> signals_blocked{};  ///< in the calling thread
   std::string locale;
   std::string directory;
   std::string environment;

@@ -62,6 +62,7 @@ TEST_CASE("check child: a request survives its arguments") {
   request.seed = ~std::uint64_t{0};
   request.first_check = 7;
   request.seconds_max = 12;
+  request.check_ms_max = 3000;
   request.settings["one"] = std::string("\x00\xff=a", 4);
   request.settings["two"] = "";
   const auto back = CheckRequest::from_arguments(request.to_arguments());
@@ -73,6 +74,7 @@ TEST_CASE("check child: a request survives its arguments") {
   CHECK(back->seed == request.seed);
   CHECK(back->first_check == request.first_check);
   CHECK(back->seconds_max == request.seconds_max);
+  CHECK(back->check_ms_max == request.check_ms_max);
   CHECK(back->settings == request.settings);
   CHECK_FALSE(CheckRequest::from_arguments(std::vector<std::string>{"x"}));
 }

@@ -81,7 +81,7 @@ TEST_CASE("zoo: weir plugin check runs its checks in children of itself") {
   INFO(good.out);
   CHECK(good.code == 0);
   CHECK(good.out.find("✓ unloading        100 times") != std::string::npos);
-  CHECK(good.out.ends_with("\n21 passed (seed 3)\n"));
+  CHECK(good.out.ends_with("\n22 passed (seed 3)\n"));
 
   const Run bad = weir("plugin check --format json --seed 3 " + plugin("ctor_exit0"));
   CHECK(bad.code == 1);

@@ -85,8 +85,8 @@ ZOO_UNUSED static weir_status zoo_prepare(weir_instance* instance, const weir_re
                                           weir_prepared* prepared, size_t prepared_size,
                                           weir_batch** batch, weir_call* call) {
   (void)instance;
-  (void)batch;
   (void)call;
+  *batch = (weir_batch*)instance; /* it keeps nothing; what is not NULL is given to batch_free() */
   for (size_t i = 0; i < records->count; ++i) {
     weir_prepared* one = zoo_prepared(prepared, prepared_size, i);
     one->verdict = zoo_record(records, i)->value.data == NULL ? WEIR_SKIP : WEIR_OK;
@@ -144,6 +144,14 @@ ZOO_UNUSED static weir_status zoo_resolve(weir_instance* instance, const weir_me
                                           weir_state* state, weir_call* call) {
   (void)message;
   return zoo_emit(instance, call, ++state->records);
+}
+
+/* The same, and a timer a second later, for ZOO_TIMED_RESOLVER. */
+ZOO_UNUSED static weir_status zoo_resolve_timed(weir_instance* instance,
+                                                const weir_message* message, weir_state* state,
+                                                weir_call* call) {
+  instance->host->set_timer(call, WEIR_CLOCK_ARRIVAL, call->arrival_time_ms + 1000);
+  return zoo_resolve(instance, message, state, call);
 }
 
 #define ZOO_GOOD_RESOLVER                                                                   \

@@ -30,6 +30,7 @@ enum class Step {
   check,           ///< refused by check_plugin(): fails a check
   crash,           ///< refused by check_plugin(): its process dies
   previous,        ///< fails a check that knows the good plugin as the build before
+  run,             ///< by no check: only records that the app has show it (reload_test.py)
   previous_crash,  ///< its process dies in such a check
 };
 
@@ -97,6 +98,40 @@ constexpr Inmate zoo[] = {
     {"changes_process", Step::check, "process", "signal 10 has another handler"},
     {"leaks_on_unload", Step::check, "unloading", "it is still mapped after it was unloaded"},
     {"leaks_memory", Step::check, "unloading", "B on the heap"},
+    {"ctor_aborts", Step::crash, "load", "SIGABRT"},
+    {"wrong_major", Step::lint, "abi", "it is built for ABI 9.0, this host has"},
+    {"hangs_in_entry", Step::crash, "load", "no answer for"},
+    {"hangs_on_message", Step::crash, "memory", "no answer for"},
+    {"slow", Step::check, "memory", "it is too slow: "},
+    {"emits_gigabyte", Step::check, "memory",
+     "resolve() asks for more than the host gives: one call emits more than 268435456 B"},
+    {"garbage_state", Step::check, "messages", "the State of key"},
+    {"undefined_status", Step::check, "memory", "resolve() returned 77, which is not defined"},
+    {"starts_thread", Step::check, "process", "threads run, 1 before"},
+    {"changes_signal_mask", Step::check, "process", "signal 12 is blocked"},
+    {"changes_locale", Step::check, "process", "the locale is C.UTF-8"},
+    {"changes_environment", Step::check, "process", "the environment has changed"},
+    {"leaves_descriptor", Step::check, "process", "(/dev/null) is open"},
+    {"smashes_heap", Step::crash, "memory", "SIGABRT"},
+    {"smashes_heap_later", Step::run, "", ""},
+    {"keeps_record_pointer", Step::crash, "memory", "SIGSEGV: it read bytes of an earlier call"},
+    {"keeps_state_pointer", Step::crash, "memory", "SIGSEGV: it read bytes of an earlier call"},
+    {"writes_record", Step::crash, "memory",
+     "SIGSEGV: it wrote to bytes that it was given to read"},
+    {"writes_kept_buffer", Step::check, "memory",
+     "it wrote to memory that reserve() or emit() gave to an earlier call"},
+    {"reads_past_end", Step::crash, "memory",
+     "SIGSEGV: it went beyond the end of bytes that it was given"},
+    {"entry_throws", Step::crash, "load", "thrown by weir_plugin"},
+    {"shutdown_throws", Step::crash, "load", "thrown by shutdown"},
+    {"destroy_throws", Step::crash, "settings", "thrown by destroy"},
+    {"prepare_throws", Step::check, "memory",
+     "std::runtime_error crossed the border out of prepare(): thrown by prepare"},
+    {"batch_free_throws", Step::crash, "memory", "thrown by batch_free"},
+    {"state_load_throws", Step::check, "memory", "out of state_load(): thrown by state_load"},
+    {"state_save_throws", Step::check, "memory", "out of state_save(): thrown by state_save"},
+    {"state_free_throws", Step::crash, "memory", "thrown by state_free"},
+    {"notify_throws", Step::check, "memory", "out of notify(): thrown by notify"},
     {"state_type_renamed", Step::previous, "previous schema",
      "the State type was zoo.Count, is zoo.Tally"},
     {"state_given_up", Step::previous, "previous schema", "it was with State, is without"},
@@ -178,8 +213,10 @@ CheckReport check_file(const fs::path& file, std::uint64_t seed, std::chrono::mi
 }
 
 CheckReport check(std::string_view name, std::uint64_t seed = 1, bool with_previous = false) {
-  const bool hangs = name.find("hangs") != std::string_view::npos;
-  return check_file(file_of(name), seed, std::chrono::seconds(hangs ? 3 : 60), with_previous);
+  const bool one_check = name.find("hangs") != std::string_view::npos;
+  const bool every_check = name == "hangs_on_message" || name == "slow";
+  const int seconds = every_check ? 1 : one_check ? 3 : 60;
+  return check_file(file_of(name), seed, std::chrono::seconds(seconds), with_previous);
 }
 
 std::string shown(const CheckReport& report) {
@@ -212,7 +249,7 @@ TEST_CASE("zoo: the good plugin passes every step") {
   INFO(shown(report));
   CHECK(report.passed());
   CHECK(report.count(CheckStatus::warn) == 0);
-  CHECK(report.results.size() == 21);
+  CHECK(report.results.size() == 22);
 }
 
 TEST_CASE("zoo: what only the build before shows passes every check that does not know it") {
@@ -222,7 +259,7 @@ TEST_CASE("zoo: what only the build before shows passes every check that does no
     const CheckReport report = check(inmate.name);
     INFO(shown(report));
     CHECK(report.passed());
-    CHECK(report.results.size() == 21);
+    CHECK(report.results.size() == 22);
   }
 }
 
@@ -232,7 +269,7 @@ TEST_CASE("zoo: the good plugin goes over to itself and back") {
   INFO(shown(report));
   CHECK(report.passed());
   CHECK(report.count(CheckStatus::warn) == 0);
-  CHECK(report.results.size() == 24);
+  CHECK(report.results.size() == 25);
 }
 
 TEST_CASE("zoo: a build before that is no plugin is told") {
@@ -315,6 +352,10 @@ TEST_CASE("zoo: the check finds every bad plugin out at its step") {
     CAPTURE(inmate.name);
     const CheckReport report = check(inmate.name, 1, needs_previous(inmate.step));
     INFO(shown(report));
+    if (inmate.step == Step::run) {
+      CHECK(report.passed());
+      continue;
+    }
     CHECK_FALSE(report.passed());
     const auto found = std::ranges::find_if(report.results, [&](const CheckResult& result) {
       return result.name == inmate.rule && result.status >= CheckStatus::fail;

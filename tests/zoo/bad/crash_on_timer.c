@@ -1,12 +1,6 @@
 /* Looks for the record of a timer. */
 #include "zoo.h"
 
-static weir_status resolve(weir_instance* instance, const weir_message* message, weir_state* state,
-                           weir_call* call) {
-  instance->host->set_timer(call, WEIR_CLOCK_ARRIVAL, call->arrival_time_ms + 1000);
-  return zoo_resolve(instance, message, state, call);
-}
-
 static weir_status notify(weir_instance* instance, int32_t clock, weir_state* state,
                           weir_call* call) {
   (void)clock;
@@ -16,5 +10,5 @@ static weir_status notify(weir_instance* instance, int32_t clock, weir_state* st
 
 WEIR_MANIFEST(ZOO_HEADER(ZOO_ABI, "0") ZOO_TIMED_RESOLVER);
 ZOO_SCHEMAS
-ZOO_TABLE(.resolve = resolve, .notify = notify)
+ZOO_TABLE(.resolve = zoo_resolve_timed, .notify = notify)
 ZOO_ENTRY(return &zoo_table;)
