@@ -33,6 +33,17 @@ Policy to_policy(config::v1::Policy policy) {
   }
 }
 
+Policy to_policy(config::v1::Source::Crashed policy) {
+  switch (policy) {
+    case config::v1::Source::DROP:
+      return Policy::drop;
+    case config::v1::Source::HALT:
+      return Policy::halt;
+    default:
+      return Policy::dead_letter;
+  }
+}
+
 Result<StartPosition> to_start(const std::string& start) {
   if (start == "latest") return StartPosition{StartPosition::Kind::latest, 0};
   if (start == "earliest") return StartPosition{};
@@ -287,6 +298,7 @@ Result<TaskOptions> App::task_options(const std::string& source_name, std::int32
   policy(SetAside::key) = to_policy(source.rejected());
   policy(SetAside::misplaced) = to_policy(source.misplaced());
   policy(SetAside::crashed) = to_policy(source.crashed());
+  task.source.crashed_waits = source.crashed() == config::v1::Source::PARK_KEY;
 
   WEIR_CHECK(add_resolvers(source_name, task));
   task.sink_names = sinks_.names();

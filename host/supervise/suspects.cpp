@@ -43,6 +43,7 @@ void add_crashed(const v1::CrashReport& newest, int times, Suspects& out) {
   crashed.sha256 = newest.sha256();
   crashed.timer = newest.has_timer_ms();
   crashed.at = crashed.timer ? newest.timer_ms() : newest.records().first_offset();
+  crashed.in_prepare = newest.slot() == "prepare";
   crashed.key = newest.key();
   crashed.report = newest.id();
   crashed.reason = fmt::format("{}, {} times; `weir crashes {}` says where", headline(newest),

@@ -56,7 +56,7 @@ class Parking {
 
   /// What of a key says when and why it is tried again.
   struct Wait {
-    std::optional<std::int64_t> for_ms;  ///< absent: until an operator says so
+    std::optional<std::int64_t> for_ms;  ///< absent: until wait() says another
     std::uint32_t attempts = 0;
     std::string_view reason;
     std::int64_t offset = 0;  ///< of the record that was tried

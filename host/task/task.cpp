@@ -124,8 +124,11 @@ Result<void> Task::prepare() {
 Result<void> Task::prepare(Stage& stage) {
   stage.next = 0;
   const std::span<const weir_record> records = decoded_[stage.decoded].records;
-  // Alone in its fetch (fetch_limit()), and not for the plugin's eyes again.
-  if (records.size() == 1 && crashed_on(stage, records.front().offset) != nullptr) return {};
+  if (records.size() == 1) {
+    // Alone in its fetch (fetch_limit()), and not for the plugin's eyes again.
+    const auto* const crashed = crashed_on(stage, records.front().offset);
+    if (crashed != nullptr && !waits(*crashed)) return {};
+  }
   WEIR_CHECK(stage.instance->prepare(records, batch_arena_, stage.run));
   if (stage.live != nullptr) find_states(stage, records);
   return {};
@@ -239,7 +242,8 @@ Result<Task::Flow> Task::resolve_record(std::span<const Record> records, std::ui
 
 Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::size_t at) {
   const weir_record& decoded = decoded_[stage.decoded].records[at];
-  if (const auto* crashed = crashed_on(stage, record.offset); crashed != nullptr) [[unlikely]] {
+  const Suspects::Crashed* const crashed = crashed_on(stage, record.offset);
+  if (crashed != nullptr && !waits(*crashed)) [[unlikely]] {
     return set_aside(SetAside::crashed, record, stage, crashed->reason, crashed->report);
   }
   const weir_prepared& prepared = stage.run.records()[at];
@@ -304,6 +308,7 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
       return park(stage, record, wait_key, behind, {});
     }
   }
+  if (crashed != nullptr) [[unlikely]] return wait_after_crash(stage, record, wait_key, *crashed);
   LiveState* live = nullptr;
   if (!stage.instance->stateless()) {
     const LiveStates::Wanted& found = stage.states[at];

@@ -57,6 +57,7 @@ struct TaskSource {
   bool arrival_is_record_time = false;
   std::optional<Partitioner> partitioner = Partitioner::murmur2;  ///< absent: keys are not checked
   std::array<Policy, static_cast<std::size_t>(SetAside::count)> policies{};
+  bool crashed_waits = false;  ///< with its key, rather than as `policies` say, where that is known
 };
 
 /// A resolver of the app, as one task uses it.
@@ -299,6 +300,10 @@ class Task {
   FetchLimit fetch_limit() const;
   const Suspects::Crashed* crashed_on(const Stage& stage, std::int64_t offset) const;
   const Suspects::Crashed* crashed_on(const Stage& stage, const KeyTimer& due) const;
+  bool waits(const Suspects::Crashed& crashed) const;
+  Result<Flow> wait_after_crash(Stage& stage, const Record& record, MaybeBytes key,
+                                const Suspects::Crashed& crashed);
+  void try_crashed_again();
   void halt_if_stuck();
 
   // Timers.

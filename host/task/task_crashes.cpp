@@ -45,6 +45,39 @@ const Suspects::Crashed* Task::crashed_on(const Stage& stage, const KeyTimer& du
   return nullptr;
 }
 
+bool Task::waits(const Suspects::Crashed& crashed) const {
+  return options_.source.crashed_waits && !crashed.in_prepare;
+}
+
+Result<Task::Flow> Task::wait_after_crash(Stage& stage, const Record& record, MaybeBytes key,
+                                          const Suspects::Crashed& crashed) {
+  Parking::Key* const waited = recalled_ == nullptr ? nullptr : recalled_->waited;
+  const Parking::Wait wait{.for_ms = {},
+                           .attempts = waited == nullptr ? 0 : waited->row.attempts(),
+                           .reason = crashed.reason,
+                           .offset = record.offset};
+  if (waited == nullptr || waited->key() != key) return park(stage, record, key, nullptr, wait);
+  parking_->wait(*waited, wait, now());
+  return Flow::wait;
+}
+
+/// Another build, or a report that was forgotten, ends the wait of keys that no time ends; or, by
+/// now, they wait for another reason.
+void Task::try_crashed_again() {
+  parking_->each([this](Parking::Key& key) {
+    if (key.due_ms) return;
+    const auto* const crashed = crashed_on(stages_[key.resolver], key.row.offset());
+    const std::string reason = crashed == nullptr ? key.row.reason() : crashed->reason;
+    if (crashed != nullptr && reason == key.row.reason()) return;
+    parking_->wait(key,
+                   {.for_ms = crashed == nullptr ? std::optional<std::int64_t>(0) : std::nullopt,
+                    .attempts = key.row.attempts(),
+                    .reason = reason,
+                    .offset = key.row.offset()},
+                   now());
+  });
+}
+
 void Task::halt_if_stuck() {
   for (const Suspects::Stuck& stuck : options_.suspects.stuck) {
     const auto stage = std::find_if(stages_.begin(), stages_.end(), [&](const Stage& one) {

@@ -61,6 +61,7 @@ Result<void> Task::open_parking() {
     }
   });
   find_next_timer();
+  try_crashed_again();
   return held;
 }
 

@@ -183,6 +183,7 @@ void Task::exchange(TaskSwap& swap) {
     }
   }
   exchange_decoders(builds.decoders);
+  try_crashed_again();
   store_->stage(std::move(builds.registration));
   restart_walk();
 }

@@ -200,6 +200,46 @@ class Counted(Case):
         self.assertIn("record at offset 1 of topic orders partition 0 is crashed", done.stderr)
         self.assertEqual(self.count(), 1)
 
+    def park_key(self, *orders):
+        self.produce(orders)
+        return self.app.run_until_end(env={"CRASHED": "park_key"})
+
+    def test_policy_park_key_keeps_what_comes_behind_it(self):
+        self.park_key(self.order(), self.order(crash="segv"), self.order(), self.order("bob"))
+        self.assertEqual((self.count(), self.count("bob")), (1, 1))
+        waiting = self.app.parked()["ana"]
+        self.assertEqual((waiting["records"], waiting["offset"], waiting["due_ms"]), (2, 1, None))
+        self.assertIn(self.reports()[1]["id"], waiting["reason"])
+        # It is not tried again, neither by a start nor by a retry, and what comes later waits too.
+        self.app.call("parked", "retry", "ana", "-c", "app.yaml")
+        self.park_key(self.order(), self.order("bob"))
+        self.assertEqual((self.count(), self.count("bob")), (1, 2))
+        self.assertEqual(self.app.parked()["ana"]["records"], 3)
+        self.assertEqual(len(self.reports()), 2)
+        self.assertEqual(self.dead(), {})
+        # Another build tries it, in its place.
+        other = self.app.directory / "crasher.so"
+        shutil.copy(harness.PLUGINS / "crasher_mended.so", other)
+        self.app.run_until_end(env={"PLUGIN": str(other), "CRASHED": "park_key"})
+        self.assertEqual((self.app.parked(), self.dead(), self.count()), ({}, {}, 4))
+        counts = [int(record["value"]["count"]) for record in self.app.consume("counts")
+                  if record["key"] == "ana"]
+        self.assertEqual(counts, [1, 2, 3, 4])
+
+    def test_policy_park_key_and_a_report_that_is_forgotten(self):
+        self.park_key(self.order(crash="segv"), self.order())
+        forgotten = self.reports()[1]["id"]
+        self.app.call("crashes", forgotten, "--forget", "-c", "app.yaml")
+        self.app.run_until_end(env={"CRASHED": "park_key"})
+        newest = self.reports()[1]["id"]
+        self.assertNotEqual(newest, forgotten, "it had another chance")
+        self.assertIn(newest, self.app.parked()["ana"]["reason"])
+        self.assertEqual(self.app.parked()["ana"]["records"], 2)
+
+    def test_policy_park_key_where_the_key_is_not_known(self):
+        self.park_key(self.order(crash="segv", when="prepare"), self.order())
+        self.assertEqual((list(self.dead()), self.count(), self.app.parked()), ([0], 1, {}))
+
     def test_what_no_record_explains_halts_the_task(self):
         self.produce([self.order(crash="smash")])
         done = self.app.run_until_end(expect=ALL_HALTED)
