@@ -75,6 +75,7 @@ void Task::try_crashed_again() {
                     .reason = reason,
                     .offset = key.row.offset()},
                    now());
+    ++open_records_;  // `weir parked list` reads what is committed
   });
 }
 
