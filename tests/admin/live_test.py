@@ -23,10 +23,10 @@ from prometheus_client.parser import text_string_to_metric_families
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 import harness  # noqa: E402 (after the lines above, on purpose)
-from harness import App, posting  # noqa: E402
+from harness import App, posting, wait_until  # noqa: E402
 
 NOT_READY, UNAVAILABLE, REFUSED = 1, 69, 77
-PATIENCE = 60
+PATIENCE = harness.WAIT_SECONDS_MAX
 METRICS_PAGE = None  # set below
 
 YAML = """
@@ -74,20 +74,12 @@ class Case(unittest.TestCase):
     def talk(self, app):
         return (app.directory / "talk.jsonl").read_text()
 
-    def wait_until(self, condition, what):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.02)
-        self.fail(f"did not happen: {what}")
-
     def get(self, app, path):
         """(status, body); None: nobody listens."""
         return ask(UnixConnection(app.directory / "state" / "admin.sock"), path)
 
     def wait_ready(self, app):
-        self.wait_until(lambda: self.get(app, "/readyz") == (200, "ready\n"), "readiness")
+        wait_until(lambda: self.get(app, "/readyz") == (200, "ready\n"), "readiness")
 
     def scrape(self, app):
         """Prometheus's reading of a scrape: (name, labels) -> value, and name -> type."""
@@ -105,14 +97,14 @@ class Case(unittest.TestCase):
             found = self.scrape(app)[0].get((name, labels))
             return found == value
         try:
-            self.wait_until(is_there, f"{name} {dict(labels)} is {value}")
+            wait_until(is_there, f"{name} {dict(labels)} is {value}")
         except AssertionError:
             self.fail(f"{name} {dict(labels)} did not become {value}: it is {found}")
 
     def wait_for_note(self, app):
         """Until the record of `notes` is in State."""
-        self.wait_until(lambda: app.call("state", "get", "k", "-c", "app.yaml",
-                                         expect=None).returncode == 0, "the record in State")
+        wait_until(lambda: app.call("state", "get", "k", "-c", "app.yaml",
+                                    expect=None).returncode == 0, "the record in State")
 
     def status(self, app, *options, expect):
         return app.call("status", "app.yaml", *options, expect=expect)
@@ -215,7 +207,7 @@ class Metrics(Case):
         app.produce("postings", ({"partition": home, "value": value, "timestamp": old}
                                  for value in [posting("w", "ana", 600, "wait"),
                                                posting("r2", "ana", 0)]))
-        self.wait_until((app.directory / "w").exists, "the call that takes long")
+        wait_until((app.directory / "w").exists, "the call that takes long")
         self.wait_for(app, "weir_lag_records", at, 2)
         seconds = self.scrape(app)[0]["weir_lag_seconds", at]
         self.assertGreaterEqual(seconds, 3599)
@@ -275,7 +267,7 @@ class Probes(Case):
         home = harness.partition_of(b"ana", 2)
         app.produce("postings", [{"partition": home, "value": posting("bad", "ana", 1, "reject")}])
         self.start(app, env={"REJECTED": "halt"})
-        self.wait_until(lambda: "halted: " in (self.get(app, "/readyz") or (0, ""))[1], "the halt")
+        wait_until(lambda: "halted: " in (self.get(app, "/readyz") or (0, ""))[1], "the halt")
         status, text = self.get(app, "/readyz")
         self.assertEqual(status, 503)
         self.assertEqual(len(text.splitlines()), 1)
@@ -294,7 +286,7 @@ class Probes(Case):
         home = harness.partition_of(b"ana", 2)
         app.produce("postings", [{"partition": home, "value": posting("w", "ana", 600, "wait")}])
         host = self.start(app, env={"STUCK_AFTER": "1s"})
-        self.wait_until(lambda: (self.get(app, "/livez") or (0,))[0] == 503, "the sign of death")
+        wait_until(lambda: (self.get(app, "/livez") or (0,))[0] == 503, "the sign of death")
         self.assertIn("worker 0 ", self.get(app, "/livez")[1])
         host.kill()
 
@@ -315,7 +307,7 @@ class Probes(Case):
             client.send(b"GET /metrics HTTP/1.1\r\nA: ")
             clients.append(client)
             return len(clients) == 40
-        self.wait_until(connect, "40 connections")
+        wait_until(connect, "40 connections")
         app.produce("notes", [{"key": "k", "value": "text"}])
         self.wait_for_note(app)
         host.send_signal(signal.SIGTERM)
@@ -336,10 +328,10 @@ class Listening(Case):
     def test_a_chosen_port_is_in_the_talk_and_found_by_status(self):
         app = self.app()
         self.start(app, env={"LISTEN": "127.0.0.1:0"})
-        self.wait_until(lambda: "status at 127.0.0.1:" in self.talk(app), "the address")
+        wait_until(lambda: "status at 127.0.0.1:" in self.talk(app), "the address")
         port = int(re.search(r"status at 127\.0\.0\.1:(\d+)", self.talk(app))[1])
-        self.wait_until(lambda: ask(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE),
-                                    "/readyz") == (200, "ready\n"), "readiness")
+        wait_until(lambda: ask(http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE),
+                               "/readyz") == (200, "ready\n"), "readiness")
         self.assertIn(": ready\n", self.status(app, expect=0))
 
         other = self.app()
@@ -411,7 +403,7 @@ class Status(Case):
             worker = harness.worker_of(host)
             host.kill()
             host.wait()
-            self.wait_until(lambda: not harness.is_alive(worker), "the worker's end")
+            wait_until(lambda: not harness.is_alive(worker), "the worker's end")
             self.assertTrue((app.directory / "state" / "admin.sock").exists())
         return kill
 

@@ -17,7 +17,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
 from harness import App, worker_of  # noqa: E402
 
-PATIENCE = 60  # seconds; only a failure takes them
+PATIENCE = harness.WAIT_SECONDS_MAX
 ALL_HALTED, CRASHED = 76, 70
 
 YAML = """
@@ -82,13 +82,7 @@ class Case(unittest.TestCase):
         return (self.app.directory / "talk.jsonl").read_text()
 
     def wait_until(self, condition, what):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            found = condition()
-            if found:
-                return found
-            time.sleep(0.01)
-        self.fail(f"did not happen: {what}\n{self.talk()}")
+        return harness.wait_until(condition, what, self.talk)
 
 
 class Counted(Case):

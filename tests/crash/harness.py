@@ -10,9 +10,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
+import time
 
 PROGRAM = PLUGINS = None  # set by arguments()
 RUN_SECONDS_MAX = 120
+WAIT_SECONDS_MAX = 60  # only a failure takes them
 
 
 def arguments(argv):
@@ -55,6 +57,18 @@ def murmur2(key):
 
 def partition_of(key, partitions):
     return (murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+def wait_until(condition, what, talk=None):
+    """What `condition` answers once that is true of it. `talk`: what to show where it never is."""
+    end = time.monotonic() + WAIT_SECONDS_MAX
+    while True:
+        found = condition()
+        if found:
+            return found
+        if time.monotonic() > end:
+            raise AssertionError(f"did not happen: {what}\n{talk() if talk else ''}")
+        time.sleep(0.01)
 
 
 class App:

@@ -46,16 +46,12 @@ class Parked(unittest.TestCase):
         """Until so many keys wait; `then` while it still runs."""
         host = self.app.start("run", "-c", "app.yaml", stderr=harness.subprocess.DEVNULL)
         try:
-            end = time.monotonic() + 60
-            while True:
-                done = self.app.call("status", "app.yaml", expect=None)
-                if done.returncode == 0:
-                    done = self.app.call("parked", "list", "-c", "app.yaml", "--format", "json",
-                                         expect=None)
-                    if done.returncode == 0 and len(done.stdout.splitlines()) == keys:
-                        break
-                self.assertLess(time.monotonic(), end, done.stderr)
-                time.sleep(0.02)
+            def they_wait():
+                if self.app.call("status", "app.yaml", expect=None).returncode != 0:
+                    return False
+                done = self.app.call("parked", "list", "-c", "app.yaml", "--format", "json", expect=None)
+                return done.returncode == 0 and len(done.stdout.splitlines()) == keys
+            harness.wait_until(they_wait, f"{keys} keys wait")
             if then is not None:
                 then()
         finally:

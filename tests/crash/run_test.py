@@ -16,7 +16,7 @@ import unittest
 
 sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
-from harness import App, Ledger, entry_of, partition_of, posting  # noqa: E402
+from harness import App, Ledger, entry_of, partition_of, posting, wait_until  # noqa: E402
 
 YAML = """
 app: shop
@@ -62,20 +62,11 @@ class Case(unittest.TestCase):
     def talk(self, app):
         return (app.directory / "talk.jsonl").read_text()
 
-    def wait_until(self, condition, what):
-        """Looks again until `condition` holds; only its failure takes long."""
-        end = time.monotonic() + 60
-        while time.monotonic() < end:
-            if condition():
-                return
-            time.sleep(0.01)
-        self.fail(f"did not happen: {what}")
-
     def wait_for_count(self, app, account, count):
         def reached():
             done = app.call("state", "get", account, "-c", "app.yaml", expect=None)
             return done.returncode == 0 and int(json.loads(done.stdout)["count"]) >= count
-        self.wait_until(reached, f"{count} records of {account} in State")
+        wait_until(reached, f"{count} records of {account} in State")
 
     def check_output(self, app, values, partitions=1):
         """State and output topic are those of `values`, once each."""
@@ -111,9 +102,9 @@ class Stopping(Case):
         app = self.app()
         self.produce(app, [posting("r0", "ana", 1), posting("r1", "ana", 600, "wait")])
         host = self.start(app)
-        self.wait_until((app.directory / "r1").exists, "the call that takes long")
+        wait_until((app.directory / "r1").exists, "the call that takes long")
         host.send_signal(signal.SIGINT)
-        self.wait_until(lambda: "stopping:" in self.talk(app), "the graceful stop")
+        wait_until(lambda: "stopping:" in self.talk(app), "the graceful stop")
         self.assertIsNone(host.poll(), "the first signal waits for the record in hand")
         host.send_signal(signal.SIGINT)
         self.assertEqual(host.wait(60), -signal.SIGINT)
@@ -123,7 +114,7 @@ class Stopping(Case):
         slow = posting("r1", "ana", 600, "wait")
         self.produce(app, [posting("r0", "ana", 1), slow])
         host = self.start(app, env={"DEADLINE": "200ms"})
-        self.wait_until((app.directory / "r1").exists, "the call that takes long")
+        wait_until((app.directory / "r1").exists, "the call that takes long")
         host.send_signal(signal.SIGTERM)
         self.assertEqual(host.wait(60), TEMPORARY, self.talk(app))
         self.assertIn("the deadline of 200 ms has passed", self.talk(app))
@@ -150,7 +141,7 @@ class Refusals(Case):
     def test_a_second_host_is_refused_and_names_the_first(self):
         app = self.app()
         host = self.start(app)
-        self.wait_until(lambda: '"app shop: 1 task' in self.talk(app), "the start")
+        wait_until(lambda: '"app shop: 1 task' in self.talk(app), "the start")
         self.refused(app, "in use by app shop", f"pid {host.pid}", "state.path")
         self.assertIsNone(host.poll(), "the first host goes on")
         host.send_signal(signal.SIGTERM)
@@ -245,7 +236,7 @@ class Timers(Case):
         at = app.timers().get(("post", "ana"), 0)
         self.wait_for_count(app, "ana", 2)
         self.assertGreaterEqual(time.time() * 1000, at)
-        self.wait_until(lambda: len(self.entries(app)) == 2, "the timer's feature")
+        wait_until(lambda: len(self.entries(app)) == 2, "the timer's feature")
         self.assertEqual(self.entries(app)[1]["id"], f"t{at}")
         self.assertEqual(app.timers(), {})
 
@@ -289,9 +280,9 @@ class Halts(Case):
         app = self.app(partitions=2)
         names = {partition_of(f"k{i}".encode(), 2): f"k{i}" for i in range(10)}
         host = self.start(app, env={"REJECTED": "halt"})
-        self.wait_until(lambda: '"app shop: 2 tasks' in self.talk(app), "the start")
+        wait_until(lambda: '"app shop: 2 tasks' in self.talk(app), "the start")
         self.produce(app, [posting("r0", names[0], 1), posting("r1", names[0], 1, "reject")], 0)
-        self.wait_until(lambda: "task postings-0 halted" in self.talk(app), "the halt")
+        wait_until(lambda: "task postings-0 halted" in self.talk(app), "the halt")
         self.assertIn("rejected r1", self.talk(app))
         self.assertIn("rejected: dead_letter", self.talk(app))
         self.produce(app, [posting("r2", names[1], 1)], 1)

@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True
 import harness  # noqa: E402 (after the line above, on purpose)
 from harness import App, Ledger, entry_of, is_alive, posting, worker_of  # noqa: E402
 
-PATIENCE = 60  # seconds; only a failure takes them
+PATIENCE = harness.WAIT_SECONDS_MAX
 CONFIG, REFUSED = 78, 77
 
 YAML = """
@@ -82,13 +82,7 @@ class Case(unittest.TestCase):
         return (self.app.directory / "talk.jsonl").read_text()
 
     def wait_until(self, condition, what):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            found = condition()
-            if found:
-                return found
-            time.sleep(0.01)
-        self.fail(f"did not happen: {what}\n{self.talk()}")
+        return harness.wait_until(condition, what, self.talk)
 
     def wait_for_all(self):
         def count():
