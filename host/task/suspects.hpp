@@ -15,10 +15,10 @@ struct Suspects {
     std::string resolver;
     std::string sha256;
     bool timer = false;
-    std::int64_t at = 0;  ///< the record's offset, or what the timer was set to
+    std::int64_t at = 0;      ///< the record's offset, or what the timer was set to
     bool in_prepare = false;  ///< what key the resolver gives it is not known
     std::string key;          ///< the timer's
-    std::string report;   ///< id of the newest crash on it
+    std::string report;       ///< id of the newest crash on it
     std::string reason;
   };
   std::vector<Crashed> crashed;

@@ -308,7 +308,8 @@ Result<Task::Flow> Task::resolve_one(Stage& stage, const Record& record, std::si
       return park(stage, record, wait_key, behind, {});
     }
   }
-  if (crashed != nullptr) [[unlikely]] return wait_after_crash(stage, record, wait_key, *crashed);
+  if (crashed != nullptr) [[unlikely]]
+    return wait_after_crash(stage, record, wait_key, *crashed);
   LiveState* live = nullptr;
   if (!stage.instance->stateless()) {
     const LiveStates::Wanted& found = stage.states[at];

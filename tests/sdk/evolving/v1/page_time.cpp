@@ -1,4 +1,5 @@
 #include <cmath>
+#include <stdexcept>
 
 #include <weir/sdk.h>
 
@@ -6,7 +7,12 @@
 
 namespace page_time {
 
+constexpr double longest_visit = 86'400;  // seconds
+
 Total add(const Visit& visit, PageTime& state) {
+  if (!(visit.seconds() >= 0 && visit.seconds() <= longest_visit)) {
+    throw std::invalid_argument("a visit takes 0 to 86,400 seconds");
+  }
   state.set_seconds(state.seconds() + visit.seconds());
   Total total;
   total.set_user_id(visit.user_id());

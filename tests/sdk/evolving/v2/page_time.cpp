@@ -1,10 +1,13 @@
 #include <cmath>
+#include <stdexcept>
 
 #include <weir/sdk.h>
 
 #include "page_time.pb.h"
 
 namespace page_time {
+
+constexpr double longest_visit = 86'400;  // seconds
 
 // [migrate]
 // Called when a State of an older version is loaded: each key's at its first record.
@@ -13,6 +16,9 @@ void count_in_ms(PageTime& state, int from_version) {
 }
 
 Total add(const Visit& visit, PageTime& state) {
+  if (!(visit.seconds() >= 0 && visit.seconds() <= longest_visit)) {
+    throw std::invalid_argument("a visit takes 0 to 86,400 seconds");
+  }
   state.set_total_ms(state.total_ms() + std::llround(visit.seconds() * 1000));
   state.set_seconds(static_cast<double>(state.total_ms()) / 1000);  // for 1.x, after a rollback
   Total total;
