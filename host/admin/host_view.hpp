@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,6 +29,11 @@ struct HostIdentity {
   };
   std::vector<Plugin> plugins;       ///< the builds that run; a reload changes them
   std::uint64_t pinned_plugins = 0;  ///< builds that stay mapped although nothing uses them
+  /// Crashes of a plugin's own making that are on record, by plugin; a name without any may be
+  /// absent.
+  std::map<std::string, std::uint64_t> crashes;
+  /// Calls that took longer than watchdog.soft, since the start, by resolver.
+  std::map<std::string, std::uint64_t> slow_calls;
 };
 
 struct TaskView {

@@ -35,6 +35,13 @@ void add_host(Exposition& out, const Moment& moment) {
                 to_double(plugin.refusals));
     out.counter("weir_plugin_rollbacks_total", "Times that the build before came back", labels,
                 to_double(plugin.rollbacks));
+    const auto crashes = host.crashes.find(plugin.name);
+    out.gauge("weir_plugin_crashes", "Crashes of its own making that are on record", labels,
+              crashes == host.crashes.end() ? 0 : to_double(crashes->second));
+  }
+  for (const auto& [resolver, calls] : host.slow_calls) {
+    out.counter("weir_slow_calls_total", "Calls that took longer than watchdog.soft",
+                {{"resolver", resolver}}, to_double(calls));
   }
   out.gauge("weir_plugin_pinned_builds", "Builds that stay mapped although nothing uses them", {},
             to_double(host.pinned_plugins));

@@ -118,6 +118,8 @@ Result<void> App::build() {
     std::vector<std::string> unreadable;
     crashes_ = read_crash_reports(state_path(), unreadable);
     for (const std::string& warning : unreadable) logger_.warn("supervise", "{}", warning);
+    view_.set_crashes(crashes_);
+    view_.set_slow_calls(options_.slow_calls);
   }
 
   log_ = options_.log;

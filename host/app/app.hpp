@@ -59,6 +59,8 @@ class App {
     /// Called with the state directory as soon as it is locked: where to note what is in flight.
     /// The journal outlives the app. May be empty, or answer null: nobody wants to know.
     std::function<Result<Journal*>(const std::filesystem::path& state)> open_journal;
+    /// Calls that were slow, by resolver, for the admin side. Outlives the app. May be empty.
+    AppView::SlowCalls slow_calls;
     /// Called as soon as the state directory is locked and the log is open, before there are tasks.
     /// What it returns ends before everything that it was given. May be empty: without it the app
     /// and the TestDriver know nothing of servers.

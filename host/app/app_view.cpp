@@ -24,6 +24,7 @@ void AppView::set_running(const std::string& app, std::span<const std::shared_pt
   }
   workers_ = workers;
   publishers_ = publishers;
+  if (slow_calls_) add_resolvers();
   phase_.store(Phase::running, std::memory_order_release);
 }
 
@@ -33,9 +34,35 @@ void AppView::set_plugins(std::vector<HostIdentity::Plugin> plugins, std::uint64
   identity_.pinned_plugins = pinned;
 }
 
-HostIdentity AppView::identity() {
+void AppView::set_crashes(std::span<const v1::CrashReport> crashes) {
   const std::lock_guard lock(mutex_);
-  return identity_;
+  for (const v1::CrashReport& crash : crashes) {
+    if (crash.counted()) ++identity_.crashes[crash.plugin()];
+  }
+}
+
+/// So that a resolver that has never been slow says so.
+void AppView::add_resolvers() {
+  const std::lock_guard lock(mutex_);
+  for (const auto& worker : workers_) {
+    for (const Worker::Assignment& assignment : worker->assignments()) {
+      for (const TaskResolver& resolver : assignment.task->options().resolvers) {
+        identity_.slow_calls.emplace(resolver.name, 0);
+      }
+    }
+  }
+}
+
+HostIdentity AppView::identity() {
+  HostIdentity out;
+  {
+    const std::lock_guard lock(mutex_);
+    out = identity_;
+  }
+  if (slow_calls_) {
+    for (const auto& [resolver, calls] : slow_calls_()) out.slow_calls[resolver] = calls;
+  }
+  return out;
 }
 
 void AppView::set_stopping() {

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
 #include <thread>
 
 #include <sys/prctl.h>
@@ -311,6 +312,11 @@ ExitCode work(const RunOptions& options, const Place& place) {
          .named_pid = place.pid,
          .until_end = options.until_end,
          .open_journal = journal_opener(config->app().watchdog(), place, watch, logger),
+         .slow_calls =
+             [&watch] {
+               return watch.watchdog ? watch.watchdog->slow_calls()
+                                     : std::map<std::string, std::uint64_t>();
+             },
          .start_admin = admin_starter(config->app(), place, clock, logger),
          .after_step = at_steps(options.kill_at, place)},
         clock, logger);

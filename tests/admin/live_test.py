@@ -23,7 +23,7 @@ from prometheus_client.parser import text_string_to_metric_families
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 import harness  # noqa: E402 (after the lines above, on purpose)
-from harness import App, posting, wait_until  # noqa: E402
+from harness import App, ask, posting, wait_until  # noqa: E402
 
 NOT_READY, UNAVAILABLE, REFUSED = 1, 69, 77
 PATIENCE = harness.WAIT_SECONDS_MAX
@@ -46,17 +46,6 @@ admin: {listen: "${LISTEN:-unix:admin.sock}", stuck_after: "${STUCK_AFTER:-60s}"
 """
 
 
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
 class Case(unittest.TestCase):
     def app(self):
         app = App(YAML.replace("PLUGINS", str(harness.PLUGINS)))
@@ -75,8 +64,7 @@ class Case(unittest.TestCase):
         return (app.directory / "talk.jsonl").read_text()
 
     def get(self, app, path):
-        """(status, body); None: nobody listens."""
-        return ask(UnixConnection(app.directory / "state" / "admin.sock"), path)
+        return app.get(path)
 
     def wait_ready(self, app):
         wait_until(lambda: self.get(app, "/readyz") == (200, "ready\n"), "readiness")
@@ -108,17 +96,6 @@ class Case(unittest.TestCase):
 
     def status(self, app, *options, expect):
         return app.call("status", "app.yaml", *options, expect=expect)
-
-
-def ask(connection, path):
-    try:
-        connection.request("GET", path)
-        answer = connection.getresponse()
-        return answer.status, answer.read().decode()
-    except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
-        return None  # or it is just changing hands, from the supervisor to its worker
-    finally:
-        connection.close()
 
 
 def parsed(text):

@@ -234,6 +234,18 @@ class Counted(Case):
         self.park_key(self.order(crash="segv", when="prepare"), self.order())
         self.assertEqual((list(self.dead()), self.count(), self.app.parked()), ([0], 1, {}))
 
+    def test_metrics_count_crashes_and_slow_calls(self):
+        self.produce([self.order(crash="segv"), self.order(crash="wait"), self.order()])
+        host = self.start(env={"SOFT": "50ms"})
+        wanted = ['weir_plugin_crashes{plugin="crasher"} 2\n', 'weir_slow_calls_total{resolver="work"} 1\n']
+
+        def told():
+            answer = self.app.get("/metrics")
+            return answer is not None and all(line in answer[1] for line in wanted)
+        self.wait_until(told, wanted)
+        host.send_signal(signal.SIGTERM)
+        self.assertEqual(host.wait(PATIENCE), 0, self.talk())
+
     def test_what_no_record_explains_halts_the_task(self):
         self.produce([self.order(crash="smash")])
         done = self.app.run_until_end(expect=ALL_HALTED)

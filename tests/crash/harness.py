@@ -2,12 +2,14 @@
 must make of its input, computed here from the input alone."""
 
 import base64
+import http.client
 import json
 import os
 import pathlib
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import tempfile
 import time
@@ -71,6 +73,30 @@ def wait_until(condition, what, talk=None):
         time.sleep(0.01)
 
 
+class UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path):
+        super().__init__("localhost", timeout=WAIT_SECONDS_MAX)
+        self.path = str(path)
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(self.path)
+
+
+def ask(connection, path):
+    """(status, body); None: nobody listens, or it is just changing hands, from the supervisor to its
+    worker."""
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
+    except (FileNotFoundError, ConnectionRefusedError, ConnectionResetError):
+        return None
+    finally:
+        connection.close()
+
+
 class App:
     """An app's YAML in a temporary directory, and the commands over it."""
 
@@ -104,6 +130,10 @@ class App:
     def start(self, *words, env=None, **options):
         return subprocess.Popen(self.command(*words), cwd=self.directory,
                                 env={**os.environ, **(env or {})}, **options)
+
+    def get(self, path):
+        """What its admin side answers: see ask()."""
+        return ask(UnixConnection(self.directory / "state" / "admin.sock"), path)
 
     def run_until_end(self, *options, env=None, expect=0):
         """The whole result; `expect` None: any exit code will do."""

@@ -5,11 +5,9 @@ and replaces. What each of them does when the other one dies, and what an operat
     supervisor_test.py PROGRAM PLUGINS
 """
 
-import http.client
 import json
 import os
 import signal
-import socket
 import sys
 import time
 import unittest
@@ -37,17 +35,6 @@ sinks:
   entries: {topic: entries, format: json}
 admin: {listen: "${LISTEN:-unix:admin.sock}"}
 """
-
-
-class SocketConnection(http.client.HTTPConnection):
-    def __init__(self, path):
-        super().__init__("localhost", timeout=PATIENCE)
-        self.path = str(path)
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
 
 
 class Case(unittest.TestCase):
@@ -104,16 +91,7 @@ class Case(unittest.TestCase):
                          ledger.entries["ana"])
 
     def get(self, path):
-        """(status, body); None: nobody listens."""
-        connection = SocketConnection(self.app.directory / "state" / "admin.sock")
-        try:
-            connection.request("GET", path)
-            answer = connection.getresponse()
-            return answer.status, answer.read().decode()
-        except OSError:
-            return None
-        finally:
-            connection.close()
+        return self.app.get(path)
 
 
 class Replaced(Case):

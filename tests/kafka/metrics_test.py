@@ -17,7 +17,7 @@ import harness  # noqa: E402
 import live_test  # noqa: E402
 from harness import posting  # noqa: E402
 from kafka_app import PARTITIONS  # noqa: E402
-from live_test import UnixConnection, ask, labels  # noqa: E402
+from live_test import labels  # noqa: E402
 from obstacles_test import Case, good  # noqa: E402
 
 NOT_READY = 1
@@ -32,7 +32,7 @@ class Metrics(Case):
         cls.addClassCleanup(cls.shared.close)
 
     def get(self, path):
-        return ask(UnixConnection(self.shared.directory / "state" / "admin.sock"), path)
+        return self.shared.get(path)
 
     def scrape(self):
         """(name, labels) -> value, name -> type."""
