@@ -177,6 +177,26 @@ class Counted(Case):
         self.assertEqual(self.app.timers(), {})
         self.assertEqual(self.count(), 1)
 
+    def test_while_a_state_is_rebuilt_the_record_that_is_repeated_counts(self):
+        self.produce([self.order(), self.order(crash="segv", when="rebuild"),
+                      self.order(crash="reject"), self.order()])
+        self.app.run_until_end()
+        dead = {offset: headers["weir.error"] for offset, headers in self.dead().items()}
+        self.assertEqual(dead, {1: "crashed", 2: "rejected"})
+        self.assertEqual([report["records"]["first_offset"] for report in self.reports()], ["1", "1"])
+        self.assertEqual(self.count(), 2)
+
+    def test_while_a_state_is_loaded_the_record_that_wants_it_counts(self):
+        self.produce([self.order(crash="segv", when="load")])
+        self.app.run_until_end()
+        other = self.app.directory / "crasher.so"
+        shutil.copy(harness.PLUGINS / "crasher_migrates.so", other)
+        self.produce([self.order(), self.order("bob")])
+        self.app.run_until_end(env={"PLUGIN": str(other)})
+        self.assertEqual(list(self.dead()), [1])
+        self.assertEqual([report["slot"] for report in self.reports()], ["state_load"] * 2)
+        self.assertEqual(self.count("bob"), 1)
+
     def test_without_a_supervisor_the_next_start_knows(self):
         self.produce([self.order(), self.order(crash="segv"), self.order()])
         for _ in range(2):

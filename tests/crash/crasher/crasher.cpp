@@ -9,8 +9,10 @@
 #include <cstdlib>
 #include <cstring>
 #include <optional>
+#include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "crasher.pb.h"
 
@@ -48,6 +50,7 @@ void crash(const std::string& how) {
     const char start = 'x';
     zero = static_cast<int>(overflow(&start));
   }
+  if (how == "reject") throw std::runtime_error("rejected");
   while (how == "loop") std::this_thread::yield();
   if (how == "wait") std::this_thread::sleep_for(std::chrono::seconds(2));
 }
@@ -63,7 +66,11 @@ Count work(const Order& order, Count& state, weir::Context& context) {
   if (order.timer_ms() != 0) {
     context.notify_at(context.arrival_time() + std::chrono::milliseconds(order.timer_ms()));
   }
-  if (order.when() == "timer") state.set_crash(order.crash());
+  if (order.when() == "timer" || order.when() == "load") state.set_crash(order.crash());
+  if (order.when() == "rebuild") {
+    static bool was_called = false;
+    if (std::exchange(was_called, true)) crash(order.crash());
+  }
   if (order.when().empty()) {
     if (order.crash() == "smash") {
       // What saves the State will follow this pointer.
@@ -85,10 +92,18 @@ Count ring(Count& state) {
   return state;
 }
 
+#ifdef MIGRATES
+void migrate(Count& state, int) { crash(state.crash()); }
+#endif
+
 }  // namespace crasher
 
 WEIR_PLUGIN("crasher", "1.0.0",
             weir::resolver<crasher::work>("work")
                 .key<&crasher::Order::key>()
                 .parse<crasher::read>()
+#ifdef MIGRATES
+                .state_version(2)
+                .migrate<crasher::migrate>()
+#endif
                 .on_notify<crasher::ring>());

@@ -1,0 +1,3 @@
+// The same code with a State of the next version: another build.
+#define MIGRATES
+#include "crasher.cpp"
