@@ -5,6 +5,8 @@
 #include <set>
 #include <string_view>
 
+#include "support/seed.hpp"
+
 namespace weir::test {
 namespace {
 
@@ -187,10 +189,7 @@ class Maker {
 
 }  // namespace
 
-std::uint64_t seed_from_environment() {
-  const char* text = std::getenv("WEIR_SEED");
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : 20'240'131;
-}
+std::uint64_t seed_from_environment() { return seed_or(20'240'131); }
 
 std::size_t cases_from_environment(std::size_t fallback) {
   const char* text = std::getenv("WEIR_CASES");

@@ -5,6 +5,7 @@
 #include <random>
 
 #include "probe_driver.hpp"
+#include "support/seed.hpp"
 
 namespace weir::test {
 
@@ -266,10 +267,9 @@ struct Model {
 }  // namespace
 
 TEST_CASE("no trace: random timers and commits and crashes end as the model says") {
-  const char* given = std::getenv("WEIR_SEED");
-  const unsigned seed = given != nullptr ? static_cast<unsigned>(std::atoi(given)) : 20'261'121;
+  const std::uint64_t seed = seed_or(20'261'121);
   CAPTURE(seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(static_cast<unsigned>(seed));
   const auto pick = [&](int below) {
     return static_cast<int>(random() % static_cast<unsigned>(below));
   };
@@ -326,10 +326,9 @@ state: {live: {count: 3}}
 
 // The model: only calls that are to last are applied, in order, per key.
 TEST_CASE("no trace: random commands and commits and crashes and evictions end as the model says") {
-  const char* given = std::getenv("WEIR_SEED");
-  const unsigned seed = given != nullptr ? static_cast<unsigned>(std::atoi(given)) : 20'261'121;
+  const std::uint64_t seed = seed_or(20'261'121);
   CAPTURE(seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(static_cast<unsigned>(seed));
   const auto pick = [&](int below) {
     return static_cast<int>(random() % static_cast<unsigned>(below));
   };

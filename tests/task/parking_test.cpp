@@ -3,11 +3,11 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
-#include <cstdlib>
 #include <map>
 #include <random>
 
 #include "probe_driver.hpp"
+#include "support/seed.hpp"
 
 namespace weir::test {
 
@@ -491,10 +491,9 @@ Strings without_firing_times(const Strings& applied) {
 }  // namespace
 
 TEST_CASE("parking: random waits and commits and crashes and evictions end as the model says") {
-  const char* given = std::getenv("WEIR_SEED");
-  const unsigned seed = given != nullptr ? static_cast<unsigned>(std::atoi(given)) : 20'261'121;
+  const std::uint64_t seed = seed_or(20'261'121);
   CAPTURE(seed);
-  std::mt19937 random(seed);
+  std::mt19937 random(static_cast<unsigned>(seed));
   const auto pick = [&](int below) {
     return static_cast<int>(random() % static_cast<unsigned>(below));
   };
