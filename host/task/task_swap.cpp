@@ -103,8 +103,8 @@ Result<void> Task::swap_if_asked() {
   if (!swap->retired_.empty()) retiring_.push_back(swap);
   swap->first_offset_ = next_offset_;
   swap->pause_us_ = ports_.clock.steady_us() - begun_us;
+  step("swap");  // before others hear of it, and go on with what comes after the last task's
   swap->set(TaskSwap::State::swapped);
-  step("swap");
   return {};
 }
 
