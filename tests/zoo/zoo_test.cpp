@@ -117,7 +117,7 @@ constexpr Inmate zoo[] = {
     {"changes_locale", Step::check, "process", "the locale is C.UTF-8"},
     {"changes_environment", Step::check, "process", "the environment has changed"},
     {"leaves_descriptor", Step::check, "process", "(/dev/null) is open"},
-    {"smashes_heap", heap_is_checked ? Step::crash : Step::run, "memory", "SIGABRT"},
+    {"smashes_heap", Step::crash, "memory", "SIGABRT"},
     {"smashes_heap_later", Step::run, "", ""},
     {"keeps_record_pointer", Step::crash, "memory", "SIGSEGV: it read bytes of an earlier call"},
     {"keeps_state_pointer", Step::crash, "memory", "SIGSEGV: it read bytes of an earlier call"},
@@ -354,6 +354,8 @@ TEST_CASE("zoo: loading refuses a bad table and unmaps the file again") {
 
 TEST_CASE("zoo: the check finds every bad plugin out at its step") {
   for (const Inmate& inmate : zoo) {
+    // Without an allocator that looks, whatever comes of it comes by chance.
+    if (!heap_is_checked && inmate.name == std::string_view("smashes_heap")) continue;
     CAPTURE(inmate.name);
     const CheckReport report = check(inmate.name, 1, needs_previous(inmate.step));
     INFO(shown(report));
