@@ -283,6 +283,9 @@ class Task {
   Parking::Key* waiting(const Stage& stage, MaybeBytes key) const;
   Result<Flow> try_again_later(Stage& stage, const Record& record, MaybeBytes key,
                                std::int64_t after_ms, std::string_view reason);
+  /// With its key, which waits already where the record is one that was tried again.
+  Result<Flow> wait_with_key(Stage& stage, const Record& record, MaybeBytes key,
+                             const Parking::Wait& wait);
   /// `behind` null: with a key of its own, until `wait` is over.
   Result<Flow> park(Stage& stage, const Record& record, MaybeBytes key, Parking::Key* behind,
                     const Parking::Wait& wait);

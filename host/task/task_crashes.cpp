@@ -52,13 +52,11 @@ bool Task::waits(const Suspects::Crashed& crashed) const {
 Result<Task::Flow> Task::wait_after_crash(Stage& stage, const Record& record, MaybeBytes key,
                                           const Suspects::Crashed& crashed) {
   Parking::Key* const waited = recalled_ == nullptr ? nullptr : recalled_->waited;
-  const Parking::Wait wait{.for_ms = {},
-                           .attempts = waited == nullptr ? 0 : waited->row.attempts(),
-                           .reason = crashed.reason,
-                           .offset = record.offset};
-  if (waited == nullptr || waited->key() != key) return park(stage, record, key, nullptr, wait);
-  parking_->wait(*waited, wait, now());
-  return Flow::wait;
+  return wait_with_key(stage, record, key,
+                       {.for_ms = {},
+                        .attempts = waited == nullptr ? 0 : waited->row.attempts(),
+                        .reason = crashed.reason,
+                        .offset = record.offset});
 }
 
 /// Another build, or a report that was forgotten, ends the wait of keys that no time ends; or, by

@@ -87,6 +87,12 @@ Result<Task::Flow> Task::try_again_later(Stage& stage, const Record& record, May
                            .attempts = attempts,
                            .reason = reason,
                            .offset = record.offset};
+  return wait_with_key(stage, record, key, wait);
+}
+
+Result<Task::Flow> Task::wait_with_key(Stage& stage, const Record& record, MaybeBytes key,
+                                       const Parking::Wait& wait) {
+  Parking::Key* const waited = recalled_ == nullptr ? nullptr : recalled_->waited;
   // Another build of the plugin may give it another key than the one it has waited with.
   if (waited == nullptr || waited->key() != key) return park(stage, record, key, nullptr, wait);
   parking_->wait(*waited, wait, now());
