@@ -6,43 +6,20 @@ import pathlib
 import shutil
 import signal
 import sys
-import time
 import unittest
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 import harness  # noqa: E402
+from harness import wait_until  # noqa: E402
+from meter_app import YAML, build  # noqa: E402
 
-YAML = """
-app: meter
-plugins: [meter.so]
-sources:
-  readings: {topic: readings, partitions: 3}
-resolvers:
-  measure: {use: meter/measure, from: readings, to: {"*": measured}}
-sinks:
-  measured: {topic: measured}
-state: {commit: {interval: 20ms}}
-reload: {probation: 0s}
-"""
 DEVICES = 700
-
-
-def build(name):
-    return harness.PLUGINS / f"meter_{name}.so"
-
-
-def wait_for(holds, what, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            raise AssertionError(f"not {what} after {seconds} s")
-        time.sleep(0.02)
 
 
 class MigrateTest(unittest.TestCase):
     def setUp(self):
-        self.app = harness.App(YAML)
+        self.app = harness.App(YAML % "0s")
         self.addCleanup(self.app.close)
         self.install(1)
 
@@ -62,7 +39,7 @@ class MigrateTest(unittest.TestCase):
             host.send_signal(signal.SIGTERM)
             self.assertEqual(host.wait(60), 0)
         self.addCleanup(end)
-        wait_for(lambda: self.app.call("status", "app.yaml", expect=None).returncode == 0, "ready")
+        wait_until(lambda: self.app.call("status", "app.yaml", expect=None).returncode == 0, "ready")
 
     def migrate(self, *words, expect=0):
         done = self.app.call("plugin", "migrate", *words, "-c", "app.yaml", "--format", "json",
@@ -85,7 +62,7 @@ class MigrateTest(unittest.TestCase):
             self.assertEqual(trial["resolvers"][0]["would_migrate"], 0)
         self.app.call("reload", "-c", "app.yaml", "--from", build("milli"))
         self.feed(range(100))  # these are migrated at their first touch
-        wait_for(lambda: self.migrate("--dry-run", "--from", build("milli_too"))[0]["resolvers"][0]
+        wait_until(lambda: self.migrate("--dry-run", "--from", build("milli_too"))[0]["resolvers"][0]
                  ["of_version"] == {"1": DEVICES - 100, "2": 100}, "migrated where it is touched")
 
     def test_a_host_migrates_what_no_record_touches(self):

@@ -15,23 +15,8 @@ import unittest
 sys.dont_write_bytecode = True
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent / "crash"))
 import harness  # noqa: E402
-
-YAML = """
-app: meter
-plugins: [meter.so]
-sources:
-  readings: {topic: readings, partitions: 3}
-resolvers:
-  measure: {use: meter/measure, from: readings, to: {"*": measured}}
-sinks:
-  measured: {topic: measured}
-state: {commit: {interval: 20ms}}
-reload: {probation: %s}
-"""
-
-
-def build(name):
-    return harness.PLUGINS / f"meter_{name}.so"
+from harness import wait_until  # noqa: E402
+from meter_app import YAML, build  # noqa: E402
 
 
 class Running:
@@ -52,7 +37,7 @@ class Running:
     def start(self):
         self.host = self.app.start("run", "-c", "app.yaml", "--log-format", "text",
                                    stderr=self.errors)
-        wait_for(lambda: self.call("status", "app.yaml", expect=None).returncode == 0, "ready")
+        wait_until(lambda: self.call("status", "app.yaml", expect=None).returncode == 0, "ready")
 
     def install(self, name):
         """Whole at once, as a deployment does it."""
@@ -91,7 +76,7 @@ class Running:
             text = self.call("status", "app.yaml", "--format", "json", expect=None).stdout
             return [task["records"] for task in json.loads(text)["tasks"]]
         before = records()
-        wait_for(lambda: all(now > then for now, then in zip(records(), before)), "records")
+        wait_until(lambda: all(now > then for now, then in zip(records(), before)), "records")
 
     def plugin(self):
         text = self.call("status", "app.yaml", "--format", "json", expect=None).stdout
@@ -140,14 +125,6 @@ class Running:
         return [(event["what"], event["version"], event["code"]) for event in map(json.loads, lines)]
 
 
-def wait_for(holds, what, seconds=60):
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            raise AssertionError(f"not {what} after {seconds} s")
-        time.sleep(0.05)
-
-
 class ReloadTest(unittest.TestCase):
     def run_app(self, **options):
         running = Running(**options)
@@ -180,7 +157,7 @@ class ReloadTest(unittest.TestCase):
         self.assertIn("runs already", running.reload()[0])
         running.install(4)
         running.host.send_signal(signal.SIGHUP)
-        wait_for(lambda: running.version() == "4.0", "reloaded by SIGHUP")
+        wait_until(lambda: running.version() == "4.0", "reloaded by SIGHUP")
 
         self.assertIn("can take the place of", running.reload("--from", build(5), "--dry-run")[0])
         self.assertEqual(running.version(), "4.0")
@@ -202,7 +179,7 @@ class ReloadTest(unittest.TestCase):
         self.assertTrue(running.plugin()["in_probation"])
         pids = running_children(running.host.pid)
         os.kill(pids[0], signal.SIGKILL)
-        wait_for(lambda: running.version() == "1.0" and
+        wait_until(lambda: running.version() == "1.0" and
                  not running.plugin()["in_probation"], "back at 1.0")
         self.assertEqual(running.history()[-1], ("rolled_back", "1.0", "worker_ended"))
 
@@ -219,7 +196,7 @@ class ReloadTest(unittest.TestCase):
         running.given["device-crash"] = [5]
         running.app.produce("readings", [{"key": "device-crash", "value": {
             "device": "device-crash", "amount": "5", "action": "crash"}}])
-        wait_for(lambda: running.version() == "1.0", "back at 1.0")
+        wait_until(lambda: running.version() == "1.0", "back at 1.0")
         running.end()
         running.check_exact(self)
         report = running.call("crashes", "-c", "app.yaml").split()[0]
@@ -234,7 +211,7 @@ class ReloadTest(unittest.TestCase):
     def test_a_file_that_is_replaced_or_written_and_closed_is_reloaded_by_itself(self):
         running = self.run_app(probation="0s, watch: true")
         running.install(2)
-        wait_for(lambda: running.version() == "2.0", "2.0")
+        wait_until(lambda: running.version() == "2.0", "2.0")
         whole = build(3).read_bytes()
         (running.app.directory / "meter.so").unlink()
         with open(running.app.directory / "meter.so", "wb") as file:
@@ -243,10 +220,10 @@ class ReloadTest(unittest.TestCase):
             time.sleep(1)
             self.assertEqual(running.version(), "2.0")
             file.write(whole[len(whole) // 2:])
-        wait_for(lambda: running.version() == "3.0", "3.0")
+        wait_until(lambda: running.version() == "3.0", "3.0")
         (running.app.directory / "meter.so").unlink()
         (running.app.directory / "meter.so").symlink_to(build(4))
-        wait_for(lambda: running.version() == "4.0", "4.0")
+        wait_until(lambda: running.version() == "4.0", "4.0")
         running.end()
         running.check_exact(self)
         self.assertNotIn("refused", [what for what, _, _ in running.history()])
@@ -265,7 +242,7 @@ class ReloadTest(unittest.TestCase):
         shutil.copy(build(1), app.directory / "meter.so")
         host = app.start("run", "-c", "app.yaml", "--log-format", "text")
         self.addCleanup(lambda: host.poll() is None and host.kill())
-        wait_for(lambda: app.call("status", "app.yaml", expect=None).returncode == 0, "ready")
+        wait_until(lambda: app.call("status", "app.yaml", expect=None).returncode == 0, "ready")
         done = app.call("reload", "--from", build(2), "-c", "app.yaml", expect=None)
         self.assertEqual(done.returncode, 1)
         self.assertIn("refused at the step stage (hash_mismatch)", done.stderr)
@@ -278,10 +255,10 @@ class ReloadTest(unittest.TestCase):
     def test_a_restart_loads_what_was_promoted_and_an_operator_what_the_yaml_names(self):
         running = self.run_app(probation="100ms")
         running.reload("--from", build(2))
-        wait_for(lambda: not running.plugin()["in_probation"], "promoted")
+        wait_until(lambda: not running.plugin()["in_probation"], "promoted")
         (running.app.directory / "meter.so").write_text("no library")
         os.kill(running_children(running.host.pid)[0], signal.SIGKILL)
-        wait_for(lambda: running.version() == "2.0", "up again")
+        wait_until(lambda: running.version() == "2.0", "up again")
         running.install(3)
         running.end()
         running.check_exact(self)

@@ -152,14 +152,12 @@ class UnderLoad:
         return (self.app.directory / "talk").read_text(errors="replace")[-4000:]
 
     def wait_until(self, condition, what):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
+        def holds():
             found = condition()
-            if found:
-                return found
-            expect(self.host.poll() is None, f"the host ended, and not: {what}\n{self.talk()}")
-            time.sleep(0.005)
-        raise Wrong(f"did not happen: {what}\n{self.talk()}")
+            expect(found or self.host.poll() is None,
+                   f"the host ended, and not: {what}\n{self.talk()}")
+            return found
+        return harness.wait_until(holds, what, self.talk)
 
     def reload(self, *words):
         return self.app.call("reload", "-c", "app.yaml", "--format", "json", *words, expect=None)

@@ -12,7 +12,6 @@ import shutil
 import signal
 import sys
 import threading
-import time
 import unittest
 
 sys.dont_write_bytecode = True
@@ -167,7 +166,7 @@ class Zoo(unittest.TestCase):
                 self.assertEqual(done.returncode, 0, done.stderr)
                 app.produce("in", [{"key": key, "value": "smash" if n == 35 else str(n)}
                                    for n, key in enumerate(keys)])
-                self.wait_until(lambda: len(app.consume("out")) == len(keys))
+                harness.wait_until(lambda: len(app.consume("out")) == len(keys), "a feature for each key")
             finally:
                 host.send_signal(signal.SIGTERM)
                 self.assertEqual(host.wait(60), 0)
@@ -193,14 +192,8 @@ class Zoo(unittest.TestCase):
         self.assertIn("SIGABRT", letters["in", 0, 35][1])
         self.check_counts(app, 69)
 
-    def wait_until(self, holds, seconds=60):
-        deadline = time.monotonic() + seconds
-        while not holds():
-            self.assertLess(time.monotonic(), deadline, "it does not come to that")
-            time.sleep(0.05)
-
     def wait_until_ready(self, app):
-        self.wait_until(lambda: app.call("status", "app.yaml", expect=None).returncode == 0)
+        harness.wait_until(lambda: app.call("status", "app.yaml", expect=None).returncode == 0, "ready")
 
     def check_counts(self, app, records):
         """The good plugin counts the records of a key, and says so with each."""
