@@ -30,7 +30,7 @@ class Scripts(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.directory)
         self.root = self.directory / "a copy"
         (self.root / ".ci").mkdir(parents=True)
-        for name in ("dev", ".ci/run", ".ci/kafka_ran"):
+        for name in ("dev", ".ci/run", ".ci/kafka_ran", ".ci/failed_tests"):
             shutil.copy(REPOSITORY / name, self.root / name)
         for folder in ("sdk", "host/docs", "plugins/earthquakes", "proto", "tests"):
             (self.root / folder).mkdir(parents=True)
@@ -329,6 +329,15 @@ class Scripts(unittest.TestCase):
         self.assertEqual(out.splitlines()[-1], "failed: asan kafka-in-asan")
         self.assertIn("asan: did not get to its tests", out)
 
+    def test_ci_ends_with_what_a_failed_test_printed(self):
+        printed = "\n".join(f"line {line}" for line in range(100))
+        self.ci(self.NEWEST + self.OLDER + '<testcase name="reload/a" status="fail">'
+                f'<failure message="Timeout"/><system-out>{printed}</system-out></testcase>')
+        _, out, _, _ = self.run_ci()
+        summary = out[out.index("=== summary"):]
+        self.assertIn("\n--- test: reload/a: Timeout\n... 40 lines before\nline 40\n", summary)
+        self.assertTrue(summary.startswith("--- tsan: reload/a: Timeout\n", summary.index("---")))
+
     def test_ci_fails_when_the_kafka_suite_did_not_run(self):
         not_run = '<testcase name="kafka/c" status="notrun"/>'
         disabled = '<testcase name="kafka/c" status="disabled"/>'
@@ -354,8 +363,8 @@ class Scripts(unittest.TestCase):
         self.missing("maven")
         status, out, _, calls = self.run_ci(WEIR_CI_WITHOUT_KAFKA="1")
         self.assertEqual((status, out.splitlines()[-1]), (0, last))
-        self.assertEqual([call.split(" ")[-2:] for call in calls if call.startswith("ctest")],
-                         [["-LE", "^kafka$"]] * 3)
+        self.assertEqual([call.split(" --output-log")[0].split(" ", 3)[3] for call in calls
+                          if call.startswith("ctest")], ["-LE ^kafka$"] * 3)
         self.assertNotIn("maven", "".join(calls))
         self.stub("cmake", RECORD + 'case "$*" in *asan*) exit 1;; esac\n')
         status, out, _, _ = self.run_ci(WEIR_CI_WITHOUT_KAFKA="1")
