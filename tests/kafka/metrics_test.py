@@ -18,7 +18,7 @@ import live_test  # noqa: E402
 from harness import posting  # noqa: E402
 from kafka_app import PARTITIONS  # noqa: E402
 from live_test import labels  # noqa: E402
-from obstacles_test import Case, good  # noqa: E402
+from kafka_case import Case, good  # noqa: E402
 
 NOT_READY = 1
 ONLY_EMBEDDED = {"weir_log_file_bytes", "weir_log_map_bytes"}

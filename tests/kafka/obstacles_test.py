@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """What gets in the way of `weir run` on a real Kafka: another producer's open transaction, a host that
-stood still, a second one, a full disk, a broker that is not there. Nothing is lost, nothing comes twice,
+stood still, a second one, a full disk, no broker at all. Nothing is lost, nothing comes twice,
 and whoever must stop says why.
 
     obstacles_test.py PROGRAM PLUGINS FEEDER
@@ -21,84 +21,15 @@ sys.dont_write_bytecode = True
 import kafka_app  # noqa: E402 (after the line above, on purpose)
 import harness  # noqa: E402
 import judges  # noqa: E402
-from broker import Cluster  # noqa: E402
 from harness import posting  # noqa: E402
-from kafka_app import OUT_PARTITIONS, PARTITIONS, KafkaApp, Output, PacedFeeder, ledger_of  # noqa: E402
-from ledger_checks import check_all  # noqa: E402
+from kafka_app import OUT_PARTITIONS, PARTITIONS, PacedFeeder  # noqa: E402
+from kafka_case import WAIT_SECONDS_MAX, Case, good  # noqa: E402
 from ledger_input import Input  # noqa: E402
 
 ARGUMENTS = sys.argv[1:4]
 REFUSED = 77
 ALL_HALTED, IO = 76, 74
 SESSION_SECONDS = 6  # in kafka_app.YAML
-WAIT_SECONDS_MAX = 100
-
-
-def good(number, partition):
-    """A record whose key belongs to the partition."""
-    account = next(name for name in (f"account-{i}" for i in range(1000))
-                   if harness.partition_of(name.encode(), PARTITIONS) == partition)
-    return {"partition": partition, "value": posting(f"r{number}", account, number)}
-
-
-class Case(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        holder = tempfile.TemporaryDirectory(prefix="weir-kafka-")
-        cls.addClassCleanup(holder.cleanup)
-        cls.cluster = Cluster(f"{holder.name}/kafka")
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.cluster.start()
-
-    def app(self, name, **options):
-        app = KafkaApp(self.cluster, name, **options)
-        self.addCleanup(app.close)
-        return app
-
-    def start(self, app, *options, env=None, talk="talk"):
-        """A host whose talk goes to a file."""
-        with open(app.directory / talk, "w", encoding="utf-8") as file:
-            host = app.start("run", "-c", "app.yaml", "--no-progress", *options, env=env, stderr=file)
-        self.addCleanup(host.wait)
-        self.addCleanup(host.kill)
-        return host
-
-    def said(self, app, talk="talk"):
-        return (app.directory / talk).read_text()
-
-    def wait_until(self, condition, what):
-        until = time.monotonic() + WAIT_SECONDS_MAX
-        while not condition():
-            self.assertLess(time.monotonic(), until, f"in vain for {what}")
-            time.sleep(0.05)
-
-    def committed(self, app):
-        """Records in State; 0 where there is none yet."""
-        done = app.call("state", "export", "-c", "app.yaml", expect=None)
-        if done.returncode != 0:
-            return 0
-        output = Output(app)
-        output.read_states()
-        return output.committed()
-
-    def wait_until_it_goes_on(self, app, host, count=1, talk="talk"):
-        target = self.committed(app) + count
-        self.wait_until(lambda: host.poll() is not None or self.committed(app) >= target,
-                        "the host to go on")
-        self.assertIsNone(host.poll(), self.said(app, talk))
-
-    def check_output(self, app):
-        """Everything in the input has been worked through, by what kcat reads in it."""
-        output = Output(app)
-        output.read()
-        check_all(ledger_of(app.read("postings")), output)
-
-    def feed(self, app, records, transactional_id=None):
-        feeder = app.feeder(transactional_id)
-        for record in records:
-            feeder.send(record)
-        feeder.order("flush")
-        self.assertEqual(feeder.close(), 0)
 
 
 class OpenTransaction(Case):
@@ -237,51 +168,6 @@ class TwoHosts(Case):
         self.wait_until_it_goes_on(app, host, talk="first")
         self.finish(app, feeder, host)
         self.assertEqual(host.returncode, 0, self.said(app, "first"))
-
-
-class BrokerAway(Case):
-    """For longer than the session and the transactions of a host that has much to say."""
-
-    AWAY_SECONDS = 15
-
-    def suspended(self):
-        self.cluster.suspend()
-        time.sleep(self.AWAY_SECONDS)
-        self.cluster.resume()
-
-    def stopped(self):
-        self.cluster.terminate()
-        time.sleep(self.AWAY_SECONDS)
-        self.cluster.restart()
-
-    def killed(self):
-        self.cluster.kill()
-        time.sleep(self.AWAY_SECONDS)
-        self.cluster.restart()
-
-    def check(self, name, *ways):
-        app = self.app(name)
-        feeder = PacedFeeder(app.feeder(), Input(harness.seeded(), PARTITIONS))
-        host = self.start(app, env={"WORKERS": "2"})
-        self.wait_until_it_goes_on(app, host, 3000)
-        for go_away in ways:
-            go_away()
-            with feeder.paused() as applied:
-                self.wait_until(lambda a=applied: host.poll() is not None or self.committed(app) == a,
-                                "all tasks")
-            self.assertIsNone(host.poll(), self.said(app))
-        feeder.stop()
-        host.terminate()
-        self.assertEqual(host.wait(), 0, self.said(app))
-        self.assertNotIn("halted", self.said(app))
-        app.run_until_end()
-        self.check_output(app)
-
-    def test_a_host_goes_on_by_itself_when_the_broker_stood_still(self):
-        self.check("suspended", self.suspended, self.suspended)
-
-    def test_a_host_goes_on_by_itself_when_the_broker_had_ended(self):
-        self.check("ended", self.stopped, self.killed)
 
 
 class FewerWorkers(Case):

@@ -52,14 +52,21 @@ Result<void> check_event(const KafkaEvent& event, std::string_view what) {
   return kafka_error(code, what, detail == nullptr ? "" : detail);
 }
 
+/// A partition that was found a moment ago is unknown to a client whose broker has just come back.
+bool is_transient_of_found(rd_kafka_resp_err_t code) {
+  return is_transient(code) || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
+         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+}
+
 /// Asks again while the answer is one that goes away by itself: a topic that was just made has no
 /// leader yet, a coordinator moves.
 template <typename Ask>
-rd_kafka_resp_err_t until_answered(const KafkaContext& context, Ask ask) {
+rd_kafka_resp_err_t until_answered(const KafkaContext& context, Ask ask,
+                                   bool (*goes_away)(rd_kafka_resp_err_t) = is_transient) {
   const auto deadline = std::chrono::steady_clock::now() + context.options.patience;
   while (true) {
     const rd_kafka_resp_err_t code = ask();
-    if (!is_transient(code) || std::chrono::steady_clock::now() > deadline) return code;
+    if (!goes_away(code) || std::chrono::steady_clock::now() > deadline) return code;
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
   }
 }
@@ -261,11 +268,12 @@ Result<TopicInfo> KafkaAdmin::find(const TopicPartition& partition) {
 Result<OffsetRange> KafkaAdmin::offsets(const TopicPartition& partition) {
   WEIR_CHECK(find(partition));
   OffsetRange out;
-  const rd_kafka_resp_err_t code = until_answered(*context_, [&] {
+  const auto ask = [&] {
     return rd_kafka_query_watermark_offsets(client_->handle(), partition.topic.c_str(),
                                             partition.partition, &out.begin, &out.end,
                                             to_int(context_->options.patience));
-  });
+  };
+  const rd_kafka_resp_err_t code = until_answered(*context_, ask, is_transient_of_found);
   if (code == RD_KAFKA_RESP_ERR_NO_ERROR) return out;
   return kafka_error(code, fmt::format("the offsets of topic '{}' partition {}", partition.topic,
                                        partition.partition));

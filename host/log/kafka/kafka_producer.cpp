@@ -81,7 +81,15 @@ Result<std::unique_ptr<KafkaProducer>> KafkaProducer::open(std::shared_ptr<Kafka
                                                            std::shared_ptr<KafkaAdmin> admin,
                                                            Options options) {
   std::unique_ptr<KafkaProducer> self(new KafkaProducer(std::move(admin), std::move(options)));
-  WEIR_CHECK(self->start(context));
+  // Brokers may go away, and the group be distributed anew, while it opens.
+  const auto deadline = std::chrono::steady_clock::now() + context->options.patience;
+  for (auto started = self->start(context); !started; started = self->start(context)) {
+    const bool is_over = std::chrono::steady_clock::now() > deadline;
+    if (is_over || started.error().code != Errc::unavailable) return std::move(started).error();
+    context->health.bad(started.error().message);
+    self->close();
+    std::this_thread::sleep_for(retry_wait);
+  }
   if (self->options_.member != nullptr) {
     context->upkeep.add(self.get(), [producer = self.get()] { producer->serve(); });
     self->upkept_in_ = std::move(context);
