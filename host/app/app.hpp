@@ -94,6 +94,8 @@ class App {
   std::optional<std::int64_t> log_call_since_ms() const;
 
   std::vector<Task*> tasks();
+  /// The same with what tells that their threads have ended. After open_reloader().
+  std::vector<ReloadApp::RunningTask> running_tasks() { return reloads_->tasks(); }
   const std::vector<std::shared_ptr<Plugin>>& plugins() const { return plugins_; }
   const std::filesystem::path& state_path() const { return directory_->path(); }
   Log& log() { return *log_; }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "app/app_log.hpp"
+#include "base/number.hpp"
 #include "commit/state_directory.hpp"
 #include "publish/outbox.hpp"
 
@@ -19,6 +20,10 @@ std::vector<std::string> sources_with_tasks(const config::v1::App& app) {
 
 std::string task_name(const std::string& source, std::int32_t partition) {
   return fmt::format("{}-{}", source, partition);
+}
+
+std::int32_t partition_of_task(std::string_view task) {
+  return to_number<std::int32_t>(task.substr(task.rfind('-') + 1)).value_or(0);
 }
 
 TaskStore::Options store_options(const config::v1::App& app, const std::filesystem::path& state,

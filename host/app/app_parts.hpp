@@ -5,6 +5,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -32,6 +33,8 @@ std::vector<std::string> sorted_names(const Map& map) {
 std::vector<std::string> sources_with_tasks(const config::v1::App& app);
 
 std::string task_name(const std::string& source, std::int32_t partition);
+/// Of a task with such a name.
+std::int32_t partition_of_task(std::string_view task);
 
 /// Of a task in the state directory `state`.
 TaskStore::Options store_options(const config::v1::App& app, const std::filesystem::path& state,

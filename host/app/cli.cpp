@@ -456,23 +456,25 @@ class CommandLine {
                          "  weir parked list --state /var/lib/weir/shop --format json",
                          [this] { return command_parked_list(parked_); });
     CLI::App& retry =
-        add(group, "retry", "Try keys as soon as the host runs, as for the first time",
-            "While no host runs.\n"
+        add(group, "retry", "Try keys now, with all their tries again",
+            "Beside a host that runs at once; else as soon as one runs. What fails again waits\n"
+            "again.\n"
             "\n"
             "Examples:\n"
             "  weir parked retry ana ben -c app.yaml\n"
             "  weir parked retry --all -c app.yaml -r count_ips",
             [this] { return command_parked_retry(parked_); });
-    CLI::App& drop =
-        add(group, "drop", "Delete the first record of keys; the next one is tried then",
-            "While no host runs. Prints what is deleted, with --format json as lines\n"
-            "that `weir produce` takes.\n"
-            "\n"
-            "Examples:\n"
-            "  weir parked drop ana -c app.yaml                 the one that is in the way\n"
-            "  weir parked drop ana -c app.yaml --whole         all that wait of this key\n"
-            "  weir parked drop ana -c app.yaml --format json > dropped.jsonl",
-            [this] { return command_parked_drop(parked_); });
+    CLI::App& drop = add(
+        group, "drop", "Delete the first record of keys; the next one is tried then",
+        "Beside a host that runs, or without one. Prints what is deleted, with --format json as\n"
+        "lines that `weir produce` takes. A key that has gone on since it was looked at loses\n"
+        "nothing; it is named, and the exit code is 1.\n"
+        "\n"
+        "Examples:\n"
+        "  weir parked drop ana -c app.yaml                 the one that is in the way\n"
+        "  weir parked drop ana -c app.yaml --whole         all that wait of this key\n"
+        "  weir parked drop ana -c app.yaml --format json > dropped.jsonl",
+        [this] { return command_parked_drop(parked_); });
     for (CLI::App* c : {&list, &retry, &drop}) {
       c->add_option("-c,--config", parked_.config, "the app's YAML: finds the state directory")
           ->type_name("FILE");

@@ -199,8 +199,9 @@ Result<ExitCode> dry_run(const ReloadOptions& options) {
 }
 
 Result<MigrateAnswer> ask_how(const ReloadOptions& options, bool begin) {
+  WEIR_TRY(const std::filesystem::path state, state_of(options));
   WEIR_TRY(const std::string json,
-           ask_host(options, "/migrate", migrate_request_json({options.plugin, begin}), answer_max,
+           ask_host(state, "/migrate", migrate_request_json({options.plugin, begin}), answer_max,
                     "a running one migrates; --dry-run tells without one what it would do"));
   return read_migrate_answer(json);
 }

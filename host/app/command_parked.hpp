@@ -6,6 +6,7 @@
 
 #include "app/exit_code.hpp"
 #include "app/output.hpp"
+#include "weir/v1/task.pb.h"
 
 namespace weir::host {
 
@@ -23,11 +24,16 @@ struct ParkedOptions {
 /// `weir parked list`: keys that wait, while a host runs or not.
 ExitCode command_parked_list(const ParkedOptions& options);
 
-/// `weir parked retry KEY...`: they are due now, with all their tries. Only while no host runs.
-/// ExitCode::failed: a key does not wait; then nothing was changed.
+/// `weir parked retry KEY...`: they are due now, with all their tries; beside a host, or when one
+/// runs. ExitCode::unavailable: a key does not wait; then nothing was changed. ExitCode::failed:
+/// some have gone on meanwhile, or their task cannot; stderr names them.
 ExitCode command_parked_retry(const ParkedOptions& options);
 
-/// `weir parked drop KEY...`: their first records are gone; the next ones are due now. The same.
+/// `weir parked drop KEY...`: their first records are gone, once they were printed; the next ones
+/// are due now. The same.
 ExitCode command_parked_drop(const ParkedOptions& options);
+
+/// Of a key, as lines for people say it.
+std::string name_of(const v1::ParkedKey& key);
 
 }  // namespace weir::host

@@ -19,15 +19,6 @@ using What = ReloadRequest::What;
 /// The steps before the swap, and the answer's way back.
 constexpr std::chrono::milliseconds beyond_timeout{60'000};
 
-Result<std::filesystem::path> state_of(const ReloadOptions& options) {
-  if (!options.directory.empty()) return options.directory;
-  if (options.config.empty()) {
-    return error(Errc::usage, "say which host: -c app.yaml, or --state and its state directory");
-  }
-  WEIR_TRY(const auto config, Config::load(options.config));
-  return config.resolve_path(config.app().state().path());
-}
-
 Result<ReloadCommand> command_of(const ReloadOptions& options, What what) {
   if (options.rollback && (options.dry_run || !options.from.empty())) {
     return error(Errc::usage,
@@ -51,7 +42,8 @@ Result<ReloadCommand> command_of(const ReloadOptions& options, What what) {
 
 Result<std::string> ask(const ReloadOptions& options, What what) {
   WEIR_TRY(const ReloadCommand command, command_of(options, what));
-  return ask_host(options, "/reload", reload_request_json(command),
+  WEIR_TRY(const std::filesystem::path state, state_of(options));
+  return ask_host(state, "/reload", reload_request_json(command),
                   command.one.timeout + beyond_timeout,
                   "its next start loads the file that the YAML names");
 }
@@ -106,10 +98,18 @@ void print_event(const v1::GenerationEvent& event, OutputFormat format) {
 
 }  // namespace
 
-Result<std::string> ask_host(const ReloadOptions& options, const std::string& path,
+Result<std::filesystem::path> state_of(const ReloadOptions& options) {
+  if (!options.directory.empty()) return options.directory;
+  if (options.config.empty()) {
+    return error(Errc::usage, "say which host: -c app.yaml, or --state and its state directory");
+  }
+  WEIR_TRY(const auto config, Config::load(options.config));
+  return config.resolve_path(config.app().state().path());
+}
+
+Result<std::string> ask_host(const std::filesystem::path& state, const std::string& path,
                              std::string body, std::chrono::milliseconds deadline,
                              std::string_view without) {
-  WEIR_TRY(const std::filesystem::path state, state_of(options));
   auto answer = http_post(control_address(state), path, std::move(body), deadline);
   if (!answer && answer.error().code == Errc::not_found) {
     const auto holder = StateDirectory::holder(state);

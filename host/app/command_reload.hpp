@@ -27,9 +27,12 @@ struct ReloadOptions {
 /// for what comes of it.
 ExitCode command_reload(const ReloadOptions& options, ReloadRequest::What what);
 
-/// POSTs `body` to `path` of the running host's control socket. Errc::unavailable: there is none;
-/// `without` says what that means. Errc::usage, Errc::refused.
-Result<std::string> ask_host(const ReloadOptions& options, const std::string& path,
+/// Where the options say that the State is. Errc::usage: they do not.
+Result<std::filesystem::path> state_of(const ReloadOptions& options);
+
+/// POSTs `body` to `path` of the control socket of the host that runs on the state directory.
+/// Errc::unavailable: there is none; `without` says what that means. Errc::refused.
+Result<std::string> ask_host(const std::filesystem::path& state, const std::string& path,
                              std::string body, std::chrono::milliseconds deadline,
                              std::string_view without);
 

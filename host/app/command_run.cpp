@@ -223,7 +223,8 @@ Result<std::unique_ptr<Control>> start_control(App& app, const config::v1::App& 
                 .probe_command = {"/proc/self/exe", std::string(probe_child_word)},
                 .turn_tasks = {},
                 .after_step = std::move(after_step)}));
-  return Control::start(*reloader, app.state_path(), logger);
+  const auto tasks = [&app] { return app.running_tasks(); };
+  return Control::start(*reloader, tasks, app.state_path(), logger);
 }
 
 /// No thread can be taken out of a call into the log that does not come back. The next process goes

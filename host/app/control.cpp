@@ -3,6 +3,7 @@
 #include <chrono>
 #include <future>
 
+#include "app/parked_command.hpp"
 #include "app/reload_json.hpp"
 
 namespace weir::host {
@@ -22,11 +23,11 @@ ListenAddress control_address(const std::filesystem::path& state) {
   return address;
 }
 
-Result<std::unique_ptr<Control>> Control::start(Reloader& reloader,
+Result<std::unique_ptr<Control>> Control::start(Reloader& reloader, FindTasks tasks,
                                                 const std::filesystem::path& state,
                                                 Logger& logger) {
   WEIR_TRY(Listener listener, Listener::open(control_address(state), state));
-  std::unique_ptr<Control> self(new Control(reloader));
+  std::unique_ptr<Control> self(new Control(reloader, std::move(tasks)));
   Control* const raw = self.get();
   raw->thread_ = std::thread([raw] { raw->run(); });
   WEIR_TRY(self->server_,
@@ -38,6 +39,7 @@ Result<std::unique_ptr<Control>> Control::start(Reloader& reloader,
 }
 
 Control::~Control() {
+  stopping_.store(true);
   reloader_.stop();
   server_.reset();  // its thread may wait for a job, so the jobs go on until then
   {
@@ -63,7 +65,8 @@ void Control::reload_changed() {
 HttpAnswer Control::answer(std::string_view path, std::string_view body) {
   if (path == "/reload") return reload(body);
   if (path == "/migrate") return migrate(body);
-  return {404, plain_text, "there is /reload and /migrate\n"};
+  if (path == "/parked") return parked(body);
+  return {404, plain_text, "there is /reload, /migrate and /parked\n"};
 }
 
 HttpAnswer Control::reload(std::string_view body) {
@@ -92,6 +95,14 @@ HttpAnswer Control::migrate(std::string_view body) {
     done.set_value(is_it ? MigrateAnswer(*last) : reloader_.migrate(request->plugin));
   });
   return {200, "application/json", migrate_answer_json(done.get_future().get())};
+}
+
+HttpAnswer Control::parked(std::string_view body) {
+  const auto command = read_parked_command_json(body);
+  if (!command) return {400, plain_text, command.error().message + "\n"};
+  std::promise<std::vector<ParkedAnswer>> done;
+  post([&] { done.set_value(change_parked(tasks_(), *command, stopping_)); });
+  return {200, "application/json", parked_answers_json(done.get_future().get())};
 }
 
 void Control::run() {

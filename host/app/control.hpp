@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
@@ -9,10 +10,12 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include "admin/server.hpp"
 #include "base/logger.hpp"
 #include "base/result.hpp"
+#include "reload/reload_app.hpp"
 #include "reload/reloader.hpp"
 
 namespace weir::host {
@@ -22,8 +25,10 @@ namespace weir::host {
 /// user and root are answered.
 class Control {
  public:
-  /// `reloader` and `logger` outlive it; nobody else uses the reloader meanwhile.
-  static Result<std::unique_ptr<Control>> start(Reloader& reloader,
+  using FindTasks = std::function<std::vector<ReloadApp::RunningTask>()>;
+  /// `reloader`, what `tasks` finds and `logger` outlive it; nobody else uses the reloader
+  /// meanwhile.
+  static Result<std::unique_ptr<Control>> start(Reloader& reloader, FindTasks tasks,
                                                 const std::filesystem::path& state, Logger& logger);
   /// What is under way gives up.
   ~Control();
@@ -33,14 +38,17 @@ class Control {
   void reload_changed();
 
  private:
-  explicit Control(Reloader& reloader) : reloader_(reloader) {}
+  Control(Reloader& reloader, FindTasks tasks) : reloader_(reloader), tasks_(std::move(tasks)) {}
   HttpAnswer answer(std::string_view path, std::string_view body);
   HttpAnswer reload(std::string_view body);
   HttpAnswer migrate(std::string_view body);
+  HttpAnswer parked(std::string_view body);
   void post(std::function<void()> job);
   void run();
 
   Reloader& reloader_;
+  FindTasks tasks_;
+  std::atomic<bool> stopping_{false};
   std::mutex mutex_;
   std::condition_variable arrived_;
   std::deque<std::function<void()>> jobs_;  // guarded by mutex_

@@ -162,9 +162,9 @@ class TaskReader {
     return rows_->catalog(raw, resolvers_, schemas_);
   }
 
-  Result<std::vector<v1::ParkedKey>> parked() {
+  Result<std::vector<StoredParkedKey>> parked() {
     WEIR_TRY(const NoHost held, guard());
-    std::vector<v1::ParkedKey> out;
+    std::vector<StoredParkedKey> out;
     std::vector<StoredParkedKey> page;
     do {
       const std::uint64_t after = page.empty() ? 0 : page.back().number;
@@ -174,9 +174,26 @@ class TaskReader {
       if (parked_) {
         WEIR_TRY(page, parked_->keys(raw, after, page_entries_max));
       }
-      for (const StoredParkedKey& one : page) out.push_back(one.key);
+      out.insert(out.end(), page.begin(), page.end());
     } while (page.size() == page_entries_max);
     return out;
+  }
+
+  Result<std::optional<std::vector<v1::ParkedRecord>>> parked_records(const StoredParkedKey& key,
+                                                                      std::uint64_t sequence,
+                                                                      ParkedLimit limit) {
+    using Records = std::optional<std::vector<v1::ParkedRecord>>;
+    WEIR_TRY(const NoHost held, guard());
+    WEIR_TRY(MDB_txn * raw, environment_->begin_read());
+    const Transaction txn(raw);
+    if (!parked_) return Records();
+    WEIR_TRY(const auto now, parked_->keys(raw, key.number - 1, 1));
+    const bool is_same = !now.empty() && now.front().number == key.number &&
+                         now.front().key.since_ms() == key.key.since_ms() &&
+                         now.front().key.first() == key.key.first();
+    if (!is_same) return Records();
+    WEIR_TRY(auto records, parked_->records(raw, key, sequence, limit));
+    return Records(std::move(records));
   }
 
   Result<const StateType*> type(std::uint32_t id) {
@@ -396,10 +413,15 @@ Result<std::vector<StateReader::Parked>> StateReader::parked() {
   WEIR_CHECK(impl_->find_tasks());
   std::vector<Parked> out;
   for (const auto& [name, task] : impl_->tasks) {
-    WEIR_TRY(const auto keys, task->parked());
-    for (const v1::ParkedKey& key : keys) out.push_back({name, key});
+    WEIR_TRY(auto keys, task->parked());
+    for (StoredParkedKey& one : keys) out.push_back({name, one.number, std::move(one.key)});
   }
   return out;
+}
+
+Result<std::optional<std::vector<v1::ParkedRecord>>> StateReader::parked_records(
+    const Parked& key, std::uint64_t sequence, ParkedLimit limit) {
+  return impl_->tasks.at(key.task)->parked_records({key.number, key.key}, sequence, limit);
 }
 
 Result<std::vector<Entry>> StateReader::get(std::string_view resolver, std::string_view key) {

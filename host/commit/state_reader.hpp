@@ -12,6 +12,7 @@
 
 #include "base/result.hpp"
 #include "commit/catalog.hpp"
+#include "commit/task_store.hpp"
 #include "weir/v1/task.pb.h"
 
 namespace weir::host {
@@ -44,6 +45,7 @@ class StateReader {
 
   struct Parked {
     std::string task;
+    std::uint64_t number = 0;  ///< among the keys of the task
     v1::ParkedKey key;
   };
 
@@ -68,6 +70,12 @@ class StateReader {
 
   /// Every key that waits, by task and by when it began to. Each page of 256 is consistent.
   Result<std::vector<Parked>> parked();
+
+  /// The records of a key that waits, from `sequence` on: at least one. Absent: it does not wait
+  /// any more, or its first record is another one now.
+  Result<std::optional<std::vector<v1::ParkedRecord>>> parked_records(const Parked& key,
+                                                                      std::uint64_t sequence,
+                                                                      ParkedLimit limit);
 
   /// One line of proto3 JSON through the descriptors the State was written with: lowerCamelCase
   /// names, enums by name, 64-bit integers as strings, bytes in base64, map entries sorted by key,

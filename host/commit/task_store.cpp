@@ -114,6 +114,10 @@ struct TaskStore::Impl {
 
   void renew();
   Result<void> check(const CommitRequest& request) const;
+  Result<void> check(std::span<const StateChange> changes) const;
+  /// `write`, in a transaction that leaves the task's commit as it is. Its result is LMDB's.
+  template <typename Write>
+  Result<void> change(std::string_view what, const Write& write);
   int put_states(MDB_txn* txn, std::span<const StateChange> changes);
   Result<void> check_timers(MDB_txn* txn, std::span<const ResolverSchema> registered,
                             std::span<const ResolverId> ids);
@@ -473,21 +477,30 @@ Result<OlderStates> TaskStore::older_states(ResolverId resolver, std::string_vie
   return out;
 }
 
-Result<void> TaskStore::change_parked(std::span<const ParkedChange> changes) {
-  Impl& impl = *impl_;
-  const std::string doing = impl.where() + ": changing what waits";
+template <typename Write>
+Result<void> TaskStore::Impl::change(std::string_view what, const Write& write) {
+  const std::string doing = fmt::format("{}: changing {}", where(), what);
   MDB_txn* raw = nullptr;
-  if (const int code = mdb_txn_begin(impl.environment->get(), nullptr, 0, &raw); code != 0) {
-    return impl.environment->error(code, doing);
+  if (const int code = mdb_txn_begin(environment->get(), nullptr, 0, &raw); code != 0) {
+    return environment->error(code, doing);
   }
   Transaction txn(raw);
-  WEIR_CHECK(impl.check_head(raw));
-  int code = impl.undo.begin(raw, impl.undo_head.has_value());
-  if (code == 0) code = impl.put_parked(raw, changes);
+  WEIR_CHECK(check_head(raw));
+  int code = undo.begin(raw, undo_head.has_value());
+  if (code == 0) code = write(raw);
   if (code == 0) code = txn.commit();
-  if (code != 0) return impl.environment->error(code, doing);
-  impl.renew();
+  if (code != 0) return environment->error(code, doing);
+  renew();
   return {};
+}
+
+Result<void> TaskStore::change_parked(std::span<const ParkedChange> changes) {
+  return impl_->change("what waits", [&](MDB_txn* txn) { return impl_->put_parked(txn, changes); });
+}
+
+Result<void> TaskStore::change_states(std::span<const StateChange> changes) {
+  WEIR_CHECK(impl_->check(changes));
+  return impl_->change("States", [&](MDB_txn* txn) { return impl_->put_states(txn, changes); });
 }
 
 Result<std::optional<StoredState>> TaskStore::get(ResolverId resolver, std::string_view key) {
@@ -524,8 +537,24 @@ Result<void> TaskStore::Impl::check(const CommitRequest& request) const {
     return error(Errc::internal, "{}: commit {} of lineage {:016x}, expected {} of {:016x}",
                  where(), id.sequence(), id.lineage(), sequence, identity.lineage());
   }
+  WEIR_CHECK(check(request.states));
+  const StoredTimerChange* last_timer = nullptr;
+  for (const StoredTimerChange& change : request.timers) {
+    WEIR_ASSERT(change.resolver < states.size() && states[change.resolver].open,
+                "commit() of a resolver that is not registered");
+    WEIR_ASSERT(last_timer == nullptr || last_timer->resolver < change.resolver ||
+                    (last_timer->resolver == change.resolver && last_timer->key < change.key),
+                "commit() takes timers sorted by resolver and key");
+    WEIR_ASSERT(!change.timer || change.key.size() <= timer_key_bytes_max,
+                "a call has let a timer of a longer key pass");
+    last_timer = &change;
+  }
+  return {};
+}
+
+Result<void> TaskStore::Impl::check(std::span<const StateChange> changes) const {
   const StateChange* last = nullptr;
-  for (const StateChange& change : request.states) {
+  for (const StateChange& change : changes) {
     WEIR_ASSERT(change.resolver < states.size() && states[change.resolver].open,
                 "commit() of a resolver that is not registered");
     WEIR_ASSERT(last == nullptr || last->resolver < change.resolver ||
@@ -543,17 +572,6 @@ Result<void> TaskStore::Impl::check(const CommitRequest& request) const {
                    name, printable(change.key), readable_bytes(change.bytes->size()),
                    readable_bytes(state_bytes_max));
     }
-  }
-  const StoredTimerChange* last_timer = nullptr;
-  for (const StoredTimerChange& change : request.timers) {
-    WEIR_ASSERT(change.resolver < states.size() && states[change.resolver].open,
-                "commit() of a resolver that is not registered");
-    WEIR_ASSERT(last_timer == nullptr || last_timer->resolver < change.resolver ||
-                    (last_timer->resolver == change.resolver && last_timer->key < change.key),
-                "commit() takes timers sorted by resolver and key");
-    WEIR_ASSERT(!change.timer || change.key.size() <= timer_key_bytes_max,
-                "a call has let a timer of a longer key pass");
-    last_timer = &change;
   }
   return {};
 }

@@ -212,9 +212,14 @@ class TaskStore {
   Result<std::vector<v1::ParkedRecord>> parked_records(const StoredParkedKey& key,
                                                        std::uint64_t sequence, ParkedLimit limit);
 
-  /// Changes what waits, without a commit of the task: while no host runs, an operator's word.
-  /// Durable when this returns, or nothing of it.
+  /// Changes what waits, without a commit of the task: an operator's word. Durable when this
+  /// returns, or nothing of it.
   Result<void> change_parked(std::span<const ParkedChange> changes);
+
+  /// Writes States anew, without a commit of the task: while no host runs, the same States at a
+  /// newer version. Sorted by (resolver, key), each at most once. Durable when this returns, or
+  /// nothing of it. Errors as commit().
+  Result<void> change_states(std::span<const StateChange> changes);
 
   /// All of `request`, durable when this returns, or nothing.
   /// Errc::full: the map or the disk has no room; the message says which and what to do. The store

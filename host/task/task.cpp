@@ -19,6 +19,7 @@ Task::Turn Task::turn() {
   if (halted_) {
     if (swap_is_asked) refuse_swap();
     if (walk_ != nullptr) end_walk(&*halted_);
+    if (parked_is_asked_.load(std::memory_order_relaxed)) refuse_parked_request();
     return Turn::halted;
   }
   const std::int64_t now_ms = ports_.clock.steady_ms();
@@ -32,6 +33,12 @@ Task::Turn Task::turn() {
   if (swap_is_asked) {
     if (auto swapped = swap_if_asked(); !swapped) {
       halt(std::move(swapped).error());
+      return Turn::halted;
+    }
+  }
+  if (parked_is_asked_.load(std::memory_order_relaxed)) {
+    if (auto changed = change_parked_if_asked(); !changed) {
+      halt(std::move(changed).error());
       return Turn::halted;
     }
   }

@@ -29,6 +29,7 @@
 #include "resolve/live_timers.hpp"
 #include "task/counters.hpp"
 #include "task/fit.hpp"
+#include "task/parked_request.hpp"
 #include "task/parking.hpp"
 #include "task/retry_log.hpp"
 #include "task/state_walk.hpp"
@@ -176,6 +177,10 @@ class Task {
   /// Asks for the States of older versions to be migrated. A walk that is under way is over. [any]
   void request_walk(std::shared_ptr<StateWalk> walk);
 
+  /// Asks for orders to be carried out as soon as the last commit is published: after what is open
+  /// is committed, and before the next record. One that has not begun gives way to another. [any]
+  void request_parked(std::shared_ptr<ParkedRequest> request);
+
   /// Nobody will want to go back to before the newest swap: the next commit drops what was kept for
   /// that. [any]
   void forget_undo() { forget_undo_.store(true, std::memory_order_relaxed); }
@@ -278,6 +283,12 @@ class Task {
 
   // Records that wait.
   Result<void> open_parking();
+  /// The keys as they are stored. The result: what waits for resolvers that the app does not have.
+  Result<Parking::Count> read_parking();
+  std::shared_ptr<ParkedRequest> begin_parked_request();
+  void refuse_parked_request();
+  Result<void> change_parked_if_asked();
+  Result<void> carry_out(ParkedRequest& request);
   Parking::Now now() { return {ports_.clock.wall_ms(), ports_.clock.steady_ms()}; }
   /// The key of `stage` that a record with this key has to wait behind; null: none.
   Parking::Key* waiting(const Stage& stage, MaybeBytes key) const;
@@ -396,6 +407,8 @@ class Task {
   std::atomic<bool> walk_is_asked_{false};
   std::shared_ptr<StateWalk> asked_walk_;  // guarded by swap_mutex_
   std::shared_ptr<StateWalk> walk_;        // under way; null: none
+  std::atomic<bool> parked_is_asked_{false};
+  std::shared_ptr<ParkedRequest> asked_parked_;  // guarded by swap_mutex_
 
   Error pending_halt_;  // why the walk over a fetch stopped
 

@@ -40,12 +40,7 @@ v1::ParkedRecord to_parked(const Record& record, std::int64_t arrival_ms,
 }  // namespace
 
 Result<void> Task::open_parking() {
-  std::vector<Parking::Resolver> resolvers;
-  for (const TaskResolver& resolver : options_.resolvers) {
-    resolvers.push_back({resolver.name, resolver.retry_wait_max_ms});
-  }
-  parking_ = std::make_unique<Parking>(*store_, options_.parking);
-  WEIR_TRY(const Parking::Count others, parking_->open(resolvers, now()));
+  WEIR_TRY(const Parking::Count others, read_parking());
   if (others.keys > 0) {
     ports_.logger.info("task",
                        "task {}: {} of {} wait for resolvers that the app no longer has; they stay "
@@ -53,6 +48,16 @@ Result<void> Task::open_parking() {
                        options_.name, counted(others.records, "record"),
                        counted(others.keys, "key"));
   }
+  return {};
+}
+
+Result<Parking::Count> Task::read_parking() {
+  std::vector<Parking::Resolver> resolvers;
+  for (const TaskResolver& resolver : options_.resolvers) {
+    resolvers.push_back({resolver.name, resolver.retry_wait_max_ms});
+  }
+  parking_ = std::make_unique<Parking>(*store_, options_.parking);
+  WEIR_TRY(const Parking::Count others, parking_->open(resolvers, now()));
   Result<void> held;
   parking_->each([&](const Parking::Key& key) {
     Stage& stage = stages_[key.resolver];
@@ -60,9 +65,10 @@ Result<void> Task::open_parking() {
       held = stage.timers->hold(key.row.key());
     }
   });
+  if (!held) return std::move(held).error();
   find_next_timer();
   try_crashed_again();
-  return held;
+  return others;
 }
 
 Parking::Key* Task::waiting(const Stage& stage, MaybeBytes key) const {

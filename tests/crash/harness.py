@@ -173,6 +173,10 @@ class App:
         return {account: entry_of({name: value for name, value in state.items() if name != "padding"})
                 for (_, account), state in self.states().items()}
 
+    def counts(self):
+        """account -> how many entries it has."""
+        return {account: state["count"] for account, state in self.accounts().items()}
+
     def states(self):
         """(resolver, key) -> State as JSON."""
         lines = self.call("state", "export", "-c", "app.yaml").splitlines()

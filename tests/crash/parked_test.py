@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-"""Keys that wait, over `weir parked`: what an operator sees and does while the host runs and while it
-does not.
+"""Keys that wait, over `weir parked`: what an operator sees, and does while no host runs.
 
     parked_test.py PROGRAM PLUGINS
 """
@@ -59,7 +58,7 @@ class Parked(unittest.TestCase):
             self.assertEqual(host.wait(), 0)
 
     def counts(self):
-        return {account: state["count"] for account, state in self.app.accounts().items()}
+        return self.app.counts()
 
     def test_list_says_what_waits_beside_a_host_and_without_one(self):
         self.run_until(2, lambda: self.assertEqual(self.counts(), {"ben": 1}))
@@ -80,15 +79,6 @@ class Parked(unittest.TestCase):
             self.assertEqual(task["position"], 4)
 
         self.run_until(2, look)
-
-    def test_retry_and_drop_are_refused_beside_a_host(self):
-        def refused():
-            for word in ("retry", "drop"):
-                done = self.app.call("parked", word, "ana", "-c", "app.yaml", expect=None)
-                self.assertEqual(done.returncode, 77)
-                self.assertIn("stop it first", done.stderr)
-
-        self.run_until(2, refused)
 
     def test_drop_takes_the_first_record_and_the_key_goes_on(self):
         before = self.app.parked()
@@ -115,7 +105,8 @@ class Parked(unittest.TestCase):
     def test_retry_makes_them_due_with_all_their_tries(self):
         for key, row in self.app.parked().items():
             self.assertGreater(row["due_ms"], 0, key)
-        self.app.call("parked", "retry", "--all", "-c", "app.yaml")
+        told = self.app.call("parked", "retry", "--all", "-c", "app.yaml", expect=None)
+        self.assertEqual(told.stderr, "3 records of 2 keys are tried when the host runs\n")
         for row in self.app.parked().values():
             self.assertEqual((row["due_ms"], row["attempts"]), (0, 0))
         self.run_until(2, lambda: time.sleep(0.3))
@@ -129,6 +120,9 @@ class Parked(unittest.TestCase):
         self.assertIn("the key zoe does not wait", done.stderr)
         self.app.call("parked", "retry", "-c", "app.yaml", expect=64)
         self.app.call("parked", "retry", "ana", "--all", "-c", "app.yaml", expect=64)
+        done = self.app.call("parked", "retry", "--all", "-r", "zoe", "-c", "app.yaml", expect=None)
+        self.assertEqual(done.returncode, 69)
+        self.assertIn("the app has no resolver zoe; it has post", done.stderr)
         self.assertEqual(self.app.parked(), before)
 
     def test_a_reset_keeps_or_drops_them(self):

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include "support/temp_dir.hpp"
+#include "task/parked_orders.hpp"
 #include "task/parking.hpp"
 
 namespace weir::host {
@@ -142,6 +143,47 @@ TEST_CASE("waiting keys: what never came to a commit leaves nothing in the store
   CHECK(task.parking.take_back(task.park("ana", "a0")));
   CHECK(task.parking.changes().empty());
   CHECK(task.parking.key_count() == 0);
+}
+
+TEST_CASE("waiting keys: an order is carried out for what the operator has seen, or not at all") {
+  const TempDir dir;
+  using Outcomes = std::vector<ParkedOutcome>;
+  using enum ParkedOutcome;
+  const auto order = [](const Parking::Key& key, std::uint64_t drop) {
+    return ParkedOrder{key.number, key.row.since_ms(), key.row.first(), drop};
+  };
+  {
+    Waiting task(dir.path());
+    for (const char* const name : {"ana", "ben", "eva"}) {
+      Parking::Key& key = task.park(name, "0");
+      for (const char* const value : {"11", "222"}) task.append(key, value);
+      task.parking.wait(key, {.for_ms = {}, .attempts = 3}, {1'000'000, 500});
+    }
+    task.commit();
+    const Parking::Key& ana = *task.find("ana");
+    const ParkedOrder other{.number = 77, .since_ms = 1, .first = 0, .drop = 0};
+    ParkedOrder again = order(ana, 0);
+    ++again.since_ms;
+    ParkedOrder behind = order(ana, 1);
+    ++behind.first;
+    const ParkedOrder orders[] = {other, again, behind, order(ana, 4)};
+    CHECK(good(carry_out(*task.store, orders)) == Outcomes{gone, gone, moved, moved});
+    CHECK(good(task.store->parked_keys()).at(0).key.attempts() == 3);
+
+    const ParkedOrder real[] = {order(ana, 2), order(*task.find("ben"), 3), behind,
+                                order(*task.find("eva"), 0), order(*task.find("eva"), 1)};
+    CHECK(good(carry_out(*task.store, real)) == Outcomes{done, done, gone, done, gone});
+  }
+  Waiting task(dir.path());
+  CHECK(task.find("ben") == nullptr);
+  CHECK(task.values(*task.find("ana")) == Strings{"222"});
+  CHECK(task.find("ana")->row.bytes() == 5);  // with the field's number and length
+  CHECK(task.parking.bytes() == task.find("ana")->row.bytes() + task.find("eva")->row.bytes());
+  CHECK(task.values(*task.find("eva")) == Strings{"0", "11", "222"});
+  for (const char* const name : {"ana", "eva"}) {
+    CHECK(task.find(name)->due_ms == 500);
+    CHECK(task.find(name)->row.attempts() == 0);
+  }
 }
 
 TEST_CASE("waiting keys: those of resolvers that are gone stay where they are") {

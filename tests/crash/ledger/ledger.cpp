@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <random>
@@ -69,6 +70,9 @@ weir::Result<void> post(const Posting& posting, Account& account, weir::Out<Entr
 
   if (action == "later" && !has_come(posting.id())) {
     return weir::RetryAfter(std::chrono::milliseconds(10), "later");
+  }
+  if (action == "file" && !std::filesystem::exists(posting.id())) {
+    return weir::RetryAfter(std::chrono::hours(1), "there is no file " + posting.id());
   }
   if (action == "never") return weir::RetryAfter(std::chrono::hours(1), "never");
   if (action == "reject") return weir::Reject("rejected " + posting.id());
