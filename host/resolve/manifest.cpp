@@ -93,7 +93,7 @@ class Parser {
     const auto minor = dot == std::string_view::npos
                            ? std::nullopt
                            : to_canonical_number<std::uint32_t>(version.substr(dot + 1));
-    if (!major || !minor) return bad_word("abi", "a version such as 0.1", version);
+    if (!major || !minor) return bad_word("abi", "a version such as 1.0", version);
     manifest_.abi_major = *major;
     manifest_.abi_minor = *minor;
     advance();

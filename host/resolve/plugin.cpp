@@ -43,16 +43,12 @@ void log_line(const weir_host* host, std::int32_t level, const char* text,
 const void* no_extension(const weir_host* /*host*/, const char* /*id*/) noexcept { return nullptr; }
 
 /// What is wrong with one resolver of the table; empty: nothing.
-std::string resolver_fault(const weir_resolver& slots, const Manifest::Resolver& manifest,
-                           std::uint32_t abi_minor) {
-  // Before 0.2 a resolver ended with get_extension.
-  const std::size_t size_min =
-      abi_minor < 2 ? offsetof(weir_resolver, notify) : sizeof(weir_resolver);
-  if (slots.struct_size < size_min) {
+std::string resolver_fault(const weir_resolver& slots, const Manifest::Resolver& manifest) {
+  if (!WEIR_HAS(&slots, weir_resolver, notify)) {  // the last one of 1.0
     return fmt::format(
         "its struct_size is {}, expected at least {}; set it to "
         "sizeof(weir_resolver)",
-        slots.struct_size, size_min);
+        slots.struct_size, sizeof(weir_resolver));
   }
   if (slots.name == nullptr || manifest.name != slots.name) {
     return fmt::format("its name is {}, the manifest says {}; both list the resolvers in one order",
@@ -78,9 +74,8 @@ std::string resolver_fault(const weir_resolver& slots, const Manifest::Resolver&
     return "state_load, state_save or state_free is set, but its manifest names no State; add a "
            "\"state\" line or leave them NULL";
   }
-  const bool has_notify = WEIR_HAS(&slots, weir_resolver, notify) && slots.notify != nullptr;
-  if (manifest.timers && !has_notify) return missing("notify");
-  if (!manifest.timers && has_notify) {
+  if (manifest.timers && slots.notify == nullptr) return missing("notify");
+  if (!manifest.timers && slots.notify != nullptr) {
     return "notify is set, but its manifest has no timers; add a \"timers\" line or leave it NULL";
   }
   return {};
@@ -117,8 +112,7 @@ Result<void> check_table(const weir_plugin_table* table, const Manifest& manifes
   for (std::size_t i = 0; i < manifest.resolvers.size(); ++i) {
     const weir_resolver* resolver = table->resolvers[i];
     const std::string fault =
-        resolver == nullptr ? "it is NULL"
-                            : resolver_fault(*resolver, manifest.resolvers[i], manifest.abi_minor);
+        resolver == nullptr ? "it is NULL" : resolver_fault(*resolver, manifest.resolvers[i]);
     if (!fault.empty()) return refused(fmt::format("resolver {}: {}", i + 1, fault));
   }
   return {};

@@ -263,15 +263,11 @@ class Lint {
 
   std::string check_abi() {
     const Manifest& manifest = report_.file.manifest;
-    const bool fits = manifest.abi_major == WEIR_ABI_MAJOR &&
-                      manifest.abi_minor >= WEIR_ABI_MINOR_OLDEST &&
-                      manifest.abi_minor <= WEIR_ABI_MINOR;
-    if (!fits) {
+    if (manifest.abi_major != WEIR_ABI_MAJOR || manifest.abi_minor > WEIR_ABI_MINOR) {
       refuse(
-          "it is built for ABI {}.{}, this host has {}.{} and takes {}.{} to {}.{}; build it "
-          "against this host's SDK",
-          manifest.abi_major, manifest.abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR, WEIR_ABI_MAJOR,
-          WEIR_ABI_MINOR_OLDEST, WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
+          "it is built for ABI {}.{}, this host has {}.{} and takes older minors of it as well; "
+          "build it against this host's SDK",
+          manifest.abi_major, manifest.abi_minor, WEIR_ABI_MAJOR, WEIR_ABI_MINOR);
     }
     return fmt::format(
         "{}.{}, {}", manifest.abi_major, manifest.abi_minor,

@@ -8,7 +8,7 @@
 
 WEIR_MANIFEST(
     "weir.manifest/1\n"
-    "abi 0.3\n"
+    "abi 1.0\n"
     "sdk none\n"
     "protobuf 0\n"
     "plugin plain_c 1.0.0\n"

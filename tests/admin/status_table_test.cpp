@@ -25,7 +25,7 @@ TEST_CASE("status table: the host's own JSON becomes a line of the host and a ro
   moment.steady_ms = 65'000;
   moment.wall_ms = 1'700'000'000'000;
   moment.stuck_after_ms = 60'000;
-  moment.identity = {"shop", "1.2.3", "0.1", {{"ledger", "2.0", "0123456789abcdef"}}};
+  moment.identity = {"shop", "1.2.3", "1.0", {{"ledger", "2.0", "0123456789abcdef"}}};
   moment.workers = {{.turned_ms = 65'000}};
   moment.tasks = {test::task_view(0), test::task_view(1)};
   TaskSnapshot& first = moment.tasks[0].now;
@@ -50,7 +50,7 @@ TEST_CASE("status table: the host's own JSON becomes a line of the host and a ro
   CHECK(table->text().find("\nlog 3 brokers connected\nplugin ") != std::string::npos);
   const std::string& text = table->text();
   CAPTURE(text);
-  CHECK(text.starts_with("app shop, weir 1.2.3 (abi 0.1), pid "));
+  CHECK(text.starts_with("app shop, weir 1.2.3 (abi 1.0), pid "));
   CHECK(text.find(", up 1m05s: not ready\n  task in-1 halted: record 7 is odd\n") != text.npos);
   CHECK(text.find("plugin ledger 2.0 (sha256 0123456789ab)\n") != text.npos);
   CHECK(text.find("in      0          running  40        10   1.5 s   40       late 3, key 1  "

@@ -11,7 +11,7 @@ namespace {
 
 constexpr std::string_view good =
     "weir.manifest/1\n"
-    "abi 0.1\n"
+    "abi 1.0\n"
     "sdk 0.1.0\n"
     "protobuf 3021012\n"
     "plugin visits 1.2.0-rc1\n"
@@ -37,8 +37,8 @@ TEST_CASE("manifest: every statement arrives") {
   const auto manifest = parse_manifest(good);
 
   REQUIRE(manifest);
-  CHECK(manifest->abi_major == 0);
-  CHECK(manifest->abi_minor == 1);
+  CHECK(manifest->abi_major == 1);
+  CHECK(manifest->abi_minor == 0);
   CHECK(manifest->sdk_version == "0.1.0");
   CHECK(manifest->protobuf_version == 3021012);
   CHECK(manifest->plugin == "visits");
@@ -67,10 +67,10 @@ TEST_CASE("manifest: each fault names its line and what was expected and found")
       {"", "manifest line 1: expected \"weir.manifest/1\", found the end of the text"},
       {replaced("manifest/1", "manifest/2"),
        "manifest line 1: expected \"weir.manifest/1\", found \"weir.manifest/2\""},
-      {replaced("abi 0.1", "abi 0"),
-       "manifest line 2: \"abi\" needs a version such as 0.1, not \"0\", found \"abi 0\""},
-      {replaced("abi 0.1", "abi 00.1"), "needs a version such as 0.1, not \"00.1\""},
-      {replaced("abi 0.1\n", ""), "manifest line 2: expected \"abi\", found \"sdk 0.1.0\""},
+      {replaced("abi 1.0", "abi 1"),
+       "manifest line 2: \"abi\" needs a version such as 1.0, not \"1\", found \"abi 1\""},
+      {replaced("abi 1.0", "abi 01.0"), "needs a version such as 1.0, not \"01.0\""},
+      {replaced("abi 1.0\n", ""), "manifest line 2: expected \"abi\", found \"sdk 0.1.0\""},
       {replaced("sdk 0.1.0", "sdk  0.1.0"), "expected \"sdk\" and 1 word parted by single spaces"},
       {replaced("protobuf 3021012", "protobuf 3.21"), "GOOGLE_PROTOBUF_VERSION or 0"},
       {replaced("plugin visits", "plugin Visits"), "\"plugin\" needs a name"},

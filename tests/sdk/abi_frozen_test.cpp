@@ -1,4 +1,4 @@
-// The ABI, frozen: where every member of every struct that crosses the border lies, what type it
+// ABI 1.0, frozen: where every member of every struct that crosses the border lies, what type it
 // is, and how large the struct is. A plugin that was built yesterday must run in the host of
 // tomorrow. What breaks here breaks such plugins: a member may only be added at the end of a struct
 // that carries its size, together with a new WEIR_ABI_MINOR and a line below.
@@ -138,9 +138,8 @@ TEST_CASE("ABI frozen: a file is found by its names and a grown struct by its si
   CHECK(WEIR_MANIFEST_SECTION == std::string_view(".weir.manifest"));
   CHECK(WEIR_SCHEMAS_SECTION == std::string_view(".weir.schemas"));
 
-  // A table of 0.1 ended with get_extension.
   weir_resolver resolver{};
-  resolver.struct_size = 88;
+  resolver.struct_size = 88;  // ends with get_extension
   CHECK(WEIR_HAS(&resolver, weir_resolver, get_extension));
   CHECK_FALSE(WEIR_HAS(&resolver, weir_resolver, notify));
   resolver.struct_size = sizeof(weir_resolver);

@@ -19,7 +19,7 @@ TEST_CASE("the manifest says what the signatures and words say") {
   REQUIRE(manifest.has_value());
   const std::string expected =
       "weir.manifest/1\n"
-      "abi 0.3\n"
+      "abi 1.0\n"
       "sdk " WEIR_SDK_VERSION
       "\n"
       "protobuf " +

@@ -624,7 +624,7 @@ TEST_CASE("the entry refuses a host of another version") {
   LoadedPlugin plugin(kitchen_so);
   weir_host other = *plugin.host.table();
   CHECK(plugin.entry()(&other) == &plugin.table());
-  other.abi_minor = WEIR_ABI_MINOR + 1;
+  other.abi_minor = WEIR_ABI_MINOR + 1;  // a host that does not know this plugin's
   CHECK(plugin.entry()(&other) == nullptr);
   other = *plugin.host.table();
   other.abi_major = WEIR_ABI_MAJOR + 1;

@@ -55,7 +55,8 @@ Result<void> check_event(const KafkaEvent& event, std::string_view what) {
 /// A partition that was found a moment ago is unknown to a client whose broker has just come back.
 bool is_transient_of_found(rd_kafka_resp_err_t code) {
   return is_transient(code) || code == RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION ||
-         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC || code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+         code == RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC ||
+         code == RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
 }
 
 /// Asks again while the answer is one that goes away by itself: a topic that was just made has no

@@ -7,11 +7,11 @@
  * CONVENTIONS
  *
  * 1. Version. The ABI is {WEIR_ABI_MAJOR, WEIR_ABI_MINOR}. The host loads plugins of its own major
- *    with any minor from WEIR_ABI_MINOR_OLDEST (while the major is 0; then 0) up to its own, and
- *    tells each plugin the plugin's minor as its own. Structs only grow at their end. The first
- * field of a struct that is passed by pointer is `struct_size`, the size its author compiled with;
- * a reader asks WEIR_HAS() before it reads a field that was added later. Elements of arrays are
- * walked by the stride that travels with them.
+ *    with any minor up to its own, and tells each plugin the plugin's minor as its own. What 1.0
+ *    has stays as it is in every 1.x; structs only grow at their end. The first field of a struct
+ *    that is passed by pointer is `struct_size`, the size its author compiled with; a reader asks
+ *    WEIR_HAS() before it reads a field that was added after 1.0. Elements of arrays are walked by
+ *    the stride that travels with them.
  * 2. Bytes are {data, size} and are not terminated. `data == NULL` means absent (a record without a
  *    key, a null value); absent and empty differ. The host always passes a non-NULL pointer for
  *    bytes that are present, even when their size is 0.
@@ -44,9 +44,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WEIR_ABI_MAJOR 0
-#define WEIR_ABI_MINOR 3        /* 0.2: timers; 0.3: States that older code reads */
-#define WEIR_ABI_MINOR_OLDEST 1 /* the oldest one that a host of this header still loads */
+#define WEIR_ABI_MAJOR 1
+#define WEIR_ABI_MINOR 0
 
 #ifdef __cplusplus
 #define WEIR_NOEXCEPT noexcept
@@ -139,7 +138,8 @@ typedef struct weir_call {
   const weir_record* record; /* resolve(): the record of the message; else NULL                   */
   weir_bytes key;          /* resolve(), notify(), state_load(), state_save(): the State's key   */
   int64_t event_time_ms;   /* resolve(): the event time; notify(): what the timer was set to    */
-  int64_t arrival_time_ms; /* resolve(), notify(): the task's arrival clock (since 0.2)         */
+  int64_t arrival_time_ms; /* resolve(), notify(): the task's arrival clock; for a record that
+                              comes again, as it was the first time                              */
 } weir_call;
 
 /* What a timer waits for. */
@@ -192,7 +192,7 @@ typedef struct weir_host {
   /* An optional area "weir.<name>/<rev>", or NULL. Valid until shutdown() returns. [any] */
   const void* (*get_extension)(const struct weir_host* host, const char* id) WEIR_NOEXCEPT;
 
-  /* Since 0.2. The key's timer: notify() is called when `clock` has reached `time_ms`. A key has one
+  /* The key's timer: notify() is called when `clock` has reached `time_ms`. A key has one
    * timer; the last of these two calls counts, and only if the slot returns WEIR_OK. A time that the
    * clock has already reached fires at the next opportunity; set inside notify(), it counts as the
    * clock's next millisecond, so that a key's timers cannot keep records from flowing. Only inside
@@ -200,7 +200,7 @@ typedef struct weir_host {
    * elsewhere the call is rejected with the reason. [task] */
   void (*set_timer)(weir_call* call, int32_t clock, int64_t time_ms) WEIR_NOEXCEPT;
 
-  /* Since 0.2. The key has no timer any more; no error where it has none. [task] */
+  /* The key has no timer any more; no error where it has none. [task] */
   void (*clear_timer)(weir_call* call, int32_t clock) WEIR_NOEXCEPT;
 } weir_host;
 
@@ -257,7 +257,7 @@ typedef struct weir_resolver {
   /* An optional area of this resolver, or NULL. The slot itself may be NULL. [control] */
   const void* (*get_extension)(const char* id) WEIR_NOEXCEPT;
 
-  /* Since 0.2. The timer of call->key has come due and is no longer set; call->event_time_ms is what
+  /* The timer of call->key has come due and is no longer set; call->event_time_ms is what
    * it was set to, and there is no record. Otherwise like resolve(): changes `state` in place, emits
    * features, may set the timer again, is one call of the key among the others, and is repeated with
    * them. After WEIR_SKIP and WEIR_REJECT the timer is gone and nothing else has changed; after
@@ -302,7 +302,7 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  *   message   = "message" SP type NL               ; absent: takes the record's bytes
  *   state     = "state" SP type SP state-version [SP readable-by] NL ; absent: stateless
  *   settings  = "settings" SP type NL              ; absent: takes none
- *   timers    = "timers" SP clock NL               ; since 0.2, only after "state": has notify()
+ *   timers    = "timers" SP clock NL               ; only after "state": has notify()
  *   clock     = "arrival"
  *   feature   = "feature" SP name SP type NL       ; their order gives emit()'s output numbers
  *
@@ -311,13 +311,13 @@ typedef const weir_plugin_table* (*weir_plugin_entry)(const weir_host* host);
  *   type      = a message of the schemas section: its full Protobuf name, or the name of its
  *               generated C++ class with "." for "::" ("pkg.Outer_Inner" for pkg.Outer.Inner)
  *   state-version = decimal, 1 .. 65535
- *   readable-by   = state-version          ; since 0.3: the oldest one whose code reads these
+ *   readable-by   = state-version          ; the oldest one whose code reads these
  *                                          ; States; absent: only code of state-version or later
  *
  * WEIR_SCHEMAS_SECTION holds one serialized FileDescriptorSet with every type named above and
  * everything they import. weir_add_plugin() writes it from the .proto files.
  *
- * In C: WEIR_MANIFEST("weir.manifest/1\nabi 0.3\n...");
+ * In C: WEIR_MANIFEST("weir.manifest/1\nabi 1.0\n...");
  */
 #define WEIR_RETAIN
 #ifdef __has_attribute

@@ -1,7 +1,7 @@
-/* Built against another version of <weir/abi.h>. */
+/* Built against a later <weir/abi.h>. */
 #include "zoo.h"
 
-WEIR_MANIFEST(ZOO_HEADER("0.99", "0") ZOO_RESOLVER("zoo.Count"));
+WEIR_MANIFEST(ZOO_HEADER("1.99", "0") ZOO_RESOLVER("zoo.Count"));
 ZOO_SCHEMAS
 ZOO_TABLE()
 ZOO_ENTRY(return &zoo_table;)

@@ -275,11 +275,9 @@ class Plugin {
                                              pointers.data(),
                                              nullptr,
                                              nullptr};
-    // The host says the plugin's own minor where it knows that one.
-    const bool same_major = host->abi_major == WEIR_ABI_MAJOR;
-    const bool minor_fits =
-        WEIR_ABI_MAJOR == 0 ? host->abi_minor == WEIR_ABI_MINOR : host->abi_minor >= WEIR_ABI_MINOR;
-    return same_major && minor_fits ? &table : nullptr;
+    // A host that knows this minor says it, whatever its own is.
+    const bool fits = host->abi_major == WEIR_ABI_MAJOR && host->abi_minor == WEIR_ABI_MINOR;
+    return fits ? &table : nullptr;
   }
 };
 
