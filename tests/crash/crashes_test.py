@@ -30,7 +30,7 @@ plugins: ["${PLUGIN:-PLUGINS/crasher.so}"]
 sources:
   orders: {topic: orders, format: json, partitions: 1, crashed: "${CRASHED:-dead_letter}"}
 resolvers:
-  work: {use: crasher/work, from: orders, to: counts}
+  work: {use: crasher/work, from: orders, to: counts, settings: {crash: "${MADE:-}"}}
 sinks:
   counts: {topic: counts, format: json}
 watchdog: {soft: "${SOFT:-1s}", hard: "${HARD:-60s}"}
@@ -277,6 +277,21 @@ class Counted(Case):
         self.app.call("crashes", "--forget", reports[2]["id"], "-c", "app.yaml")
         done = self.app.run_until_end(expect=ALL_HALTED)
         self.assertEqual(len(self.reports()), 3, "it had another chance")
+
+
+class WhileItIsMade(Case):
+    def test_a_start_is_given_up_and_says_whose_doing_it_is(self):
+        self.produce([self.order()])
+        self.app.run_until_end()
+        self.produce([self.order()])
+        done = self.app.run_until_end(env={"MADE": "segv"}, expect=CRASHED)
+        self.assertIn("no start has come to its end in 3 tries", done.stderr)
+        reports = self.reports()
+        self.assertEqual([(report["plugin"], report["resolver"], report["slot"]) for report in reports],
+                         [("crasher", "work", "create")] * 3, done.stderr)
+        self.assertIn(reports[2]["id"], done.stderr)
+        self.app.run_until_end()
+        self.assertEqual((self.dead(), self.count()), ({}, 2))
 
 
 class AnotherBuild(Case):

@@ -61,7 +61,12 @@ std::optional<Order> read(const Order& order) {
   return order;
 }
 
-Count work(const Order& order, Count& state, weir::Context& context) {
+weir::Result<void> check(const Settings& settings) {
+  crash(settings.crash());
+  return {};
+}
+
+Count work(const Order& order, Count& state, const Settings&, weir::Context& context) {
   state.set_count(state.count() + 1);
   if (order.timer_ms() != 0) {
     context.notify_at(context.arrival_time() + std::chrono::milliseconds(order.timer_ms()));
@@ -102,6 +107,7 @@ WEIR_PLUGIN("crasher", "1.0.0",
             weir::resolver<crasher::work>("work")
                 .key<&crasher::Order::key>()
                 .parse<crasher::read>()
+                .check_settings<crasher::check>()
 #ifdef MIGRATES
                 .state_version(2)
                 .migrate<crasher::migrate>()
