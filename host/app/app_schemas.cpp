@@ -194,6 +194,19 @@ void AppSchemas::check(const Config& config, std::vector<Finding>& findings) con
   }
 }
 
+void AppSchemas::check_pins(const Config& config, std::vector<Finding>& findings) const {
+  for (const auto& [name, pinned] : config.app().pins()) {
+    const File* found = plugin(name);
+    if (found == nullptr || found->file.sha256 == pinned) continue;
+    const std::string at = "pins." + name;
+    findings.push_back(config.at(at,
+                                 fmt::format("{}: {} has the sha256 {}", at,
+                                             found->file.path.string(), found->file.sha256),
+                                 "a start would refuse it; put the pinned file there, or pin this "
+                                 "one"));
+  }
+}
+
 const pb::Descriptor* AppSchemas::type_of_topic(const Config& config,
                                                 std::string_view topic) const {
   std::set<std::string> sinks;

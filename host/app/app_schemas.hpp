@@ -40,6 +40,10 @@ class AppSchemas {
   /// plugin's manifest.
   void check(const Config& config, std::vector<Finding>& findings) const;
 
+  /// Compares the files with what `pins:` says of them. Not for the copies that a restart loads:
+  /// those were compared when they came.
+  void check_pins(const Config& config, std::vector<Finding>& findings) const;
+
   /// The one message type that goes to the sinks writing `topic`; null when there is none, or when
   /// there are several.
   const google::protobuf::Descriptor* type_of_topic(const Config& config,

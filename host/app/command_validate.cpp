@@ -47,6 +47,7 @@ Outcome validate(const std::filesystem::path& file, const ValidateOptions& optio
   if (config && !options.no_plugins) {
     plugins = AppSchemas::read(*config, findings);
     plugins.check(*config, findings);
+    plugins.check_pins(*config, findings);
   }
   Outcome outcome;
   for (const Finding& finding : findings) {
