@@ -43,7 +43,7 @@ SLACK_BYTES = 256 << 10 if SOAK else 2 << 20
 
 YAML = """
 app: meter
-log: {embedded: {}}
+log: LOG
 state: {map_size: 1GiB, commit: {interval: 10ms}}
 plugins: [meter.so]
 reload: {probation: "${PROBATION:-0s}"}
@@ -103,10 +103,10 @@ class Feeder(threading.Thread):
 
 
 class UnderLoad:
-    def __init__(self, meters):
+    def __init__(self, meters, app):
         self.rng = harness.seeded()
         self.meters = meters
-        self.app = App(YAML, memory_directory(1 << 30))
+        self.app = app
         self.builds = [1]  # the generations that may have handled records, in order
         self.running = 0  # the newest of them that surely runs: its answer has come
         self.ceilings = []  # (records of each partition, the newest generation they can have met)
@@ -350,7 +350,8 @@ def main():
     if SOAK:
         sys.argv.remove("--soak")
     harness.arguments(sys.argv)
-    test = UnderLoad(harness.PLUGINS)
+    test = UnderLoad(harness.PLUGINS,
+                     App(YAML.replace("LOG", "{embedded: {}}"), memory_directory(1 << 30)))
     try:
         test.run()
     finally:
