@@ -81,6 +81,33 @@ Result<void> check_plugins(const Config& config, const std::vector<std::filesyst
   return error(Errc::config, "{}", config.render(findings));
 }
 
+Result<void> stage_pinned(const Config& config, const std::filesystem::path& state,
+                          std::vector<std::filesystem::path>& files) {
+  const auto& pins = config.app().pins();
+  if (pins.empty()) return {};
+  for (std::filesystem::path& path : files) {
+    WEIR_TRY(const PluginFile file, read_plugin_file(path));
+    const auto pin = pins.find(file.manifest.plugin);
+    if (pin == pins.end()) continue;
+    const auto staged = stage_plugin(path, pin->second, state / "plugins" / "builds");
+    if (const auto* refusal = std::get_if<Refusal>(&staged)) {
+      return error(Errc::refused, "plugin {}: refused at the step {} ({}): {}", pin->first,
+                   name_of(refusal->step), name_of(refusal->code), refusal->text);
+    }
+    path = std::get<Staged>(staged).copy;
+  }
+  return {};
+}
+
+Result<void> check_no_reset(const StateDirectory& directory) {
+  WEIR_TRY(const auto unfinished, directory.unfinished_reset());
+  if (!unfinished) return {};
+  return error(Errc::refused,
+               "a reset of the state directory {} was interrupted, so that its tasks may not stand "
+               "where they should; run it again, to its end: {}",
+               directory.path().string(), *unfinished);
+}
+
 // ---------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<App>> App::open(const Config& config, Options options, Clock& clock,
@@ -104,15 +131,15 @@ App::~App() {
 Result<void> App::build() {
   const config::v1::App& app = config_.app();
   // A restart's are copies of what was checked when it came.
-  const bool is_pinned = options_.plugin_files.empty() && !app.pins().empty();
-  if (options_.plugin_files.empty()) options_.plugin_files = plugin_files(config_);
+  const bool is_start = options_.plugin_files.empty();
+  if (is_start) options_.plugin_files = plugin_files(config_);
   WEIR_CHECK(check_plugins(config_, options_.plugin_files));
   std::vector<std::string> warnings;
   WEIR_TRY(directory_,
            StateDirectory::lock(options_.state.value_or(config_.resolve_path(app.state().path())),
                                 app.app(), warnings, options_.named_pid));
   for (const std::string& warning : warnings) logger_.warn("commit", "{}", warning);
-  WEIR_CHECK(check_reset());
+  WEIR_CHECK(check_no_reset(*directory_));
   if (options_.open_journal) {
     WEIR_TRY(journal_, options_.open_journal(state_path()));
     std::vector<std::string> unreadable;
@@ -131,7 +158,7 @@ Result<void> App::build() {
   if (options_.start_admin) {
     WEIR_TRY(admin_, options_.start_admin(view_, *log_, state_path()));
   }
-  if (is_pinned) WEIR_CHECK(stage_pinned());
+  if (is_start) WEIR_CHECK(stage_pinned(config_, state_path(), options_.plugin_files));
   for (std::size_t i = 0; i < options_.plugin_files.size(); ++i) {
     // Its own name, also where the file is a copy that is called otherwise.
     const std::filesystem::path named = app.plugins(static_cast<int>(i));
@@ -155,31 +182,6 @@ Result<void> App::build() {
     workers_.push_back(std::make_unique<Worker>(*log_, clock_, std::move(assignments)));
   }
   return {};
-}
-
-/// What is pinned is loaded from copies of the very bytes that were compared.
-Result<void> App::stage_pinned() {
-  for (std::filesystem::path& path : options_.plugin_files) {
-    WEIR_TRY(const PluginFile file, read_plugin_file(path));
-    const auto pin = config_.app().pins().find(file.manifest.plugin);
-    if (pin == config_.app().pins().end()) continue;
-    const auto staged = stage_plugin(path, pin->second, state_path() / "plugins" / "builds");
-    if (const auto* refusal = std::get_if<Refusal>(&staged)) {
-      return error(Errc::refused, "plugin {}: refused at the step {} ({}): {}", pin->first,
-                   name_of(refusal->step), name_of(refusal->code), refusal->text);
-    }
-    path = std::get<Staged>(staged).copy;
-  }
-  return {};
-}
-
-Result<void> App::check_reset() {
-  WEIR_TRY(const auto unfinished, directory_->unfinished_reset());
-  if (!unfinished) return {};
-  return error(Errc::refused,
-               "a reset of the state directory {} was interrupted, so that its tasks may not stand "
-               "where they should; run it again, to its end: {}",
-               state_path().string(), *unfinished);
 }
 
 Result<void> App::join_group() {

@@ -41,6 +41,14 @@ Result<void> check_plugins(const Config& config);
 /// The same for `files` in the place of those that it names.
 Result<void> check_plugins(const Config& config, const std::vector<std::filesystem::path>& files);
 
+/// In the place of those of `files` that the YAML pins, copies of the very bytes that were
+/// compared. Errc::refused: one of them has another hash.
+Result<void> stage_pinned(const Config& config, const std::filesystem::path& state,
+                          std::vector<std::filesystem::path>& files);
+
+/// Errc::refused: a `weir reset` was interrupted, and no task may go on.
+Result<void> check_no_reset(const StateDirectory& directory);
+
 /// One running app: the state directory, its log, its plugins, and a task for each partition of
 /// each source. Builds the parts in the order in which they depend on each other, and takes them
 /// down in the opposite one.
@@ -103,8 +111,6 @@ class App {
  private:
   App(const Config& config, Options options, Clock& clock, Logger& logger);
   Result<void> build();
-  Result<void> stage_pinned();
-  Result<void> check_reset();
   Result<void> open_topics();
   Result<void> join_group();
   std::size_t worker_count() const;

@@ -268,22 +268,23 @@ class CommandLine {
             "  weir plugin history -c app.yaml\n"
             "  weir plugin history unique_ips --state ./state --format json",
             [this] { return command_plugin_history(reload_); });
-    CLI::App& migrate = add(
-        group, "migrate",
-        "Let a host migrate all States of an older version, or try a build on them",
-        "A State is migrated when a record touches it. This migrates the others too, while the\n"
-        "host goes on, and waits until none is left.\n"
-        "--dry-run, beside a host or without one: a process of its own reads and saves every\n"
-        "State with the build that would run; no State is changed.\n"
-        "\n"
-        "Examples:\n"
-        "  weir plugin migrate unique_ips -c app.yaml\n"
-        "  weir plugin migrate unique_ips -c app.yaml --dry-run\n"
-        "  weir plugin migrate -c app.yaml --dry-run --from build/unique_ips.so\n"
-        "Exits with 1 when one of them cannot be read; stdout has the first such keys.",
-        [this] { return command_migrate(reload_); });
+    CLI::App& migrate =
+        add(group, "migrate", "Migrate all States of an older version, or try a build on them",
+            "A State is migrated when a record touches it. This migrates the others too: beside a\n"
+            "host, by its tasks, while they go on; without one here, with the build that a start\n"
+            "would load. It may be ended at any time and asked for again.\n"
+            "--dry-run, beside a host or without one: a process of its own reads and saves every\n"
+            "State with the build that would run; no State is changed.\n"
+            "\n"
+            "Examples:\n"
+            "  weir plugin migrate unique_ips -c app.yaml\n"
+            "  weir plugin migrate unique_ips -c app.yaml --dry-run\n"
+            "  weir plugin migrate -c app.yaml --dry-run --from build/unique_ips.so\n"
+            "Exits with 1 when one of them cannot be read; stdout has the first such keys.",
+            [this] { return command_migrate(reload_); });
     add_candidate(migrate, reload_);
     migrate.add_flag("--dry-run", reload_.dry_run, "try a build, and change nothing");
+    migrate.add_option("--kill-at", reload_.kill_at)->group("");
     for (CLI::App* c : {&load, &activate, &history, &migrate}) {
       c->add_option("PLUGIN", reload_.plugin,
                     c == &history   ? "only of this plugin"

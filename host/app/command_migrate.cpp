@@ -9,6 +9,7 @@
 #include "app/app_builds.hpp"
 #include "app/reload_json.hpp"
 #include "base/counted.hpp"
+#include "commit/state_directory.hpp"
 #include "commit/state_reader.hpp"
 #include "config/config.hpp"
 #include "reload/stage.hpp"
@@ -198,11 +199,11 @@ Result<ExitCode> dry_run(const ReloadOptions& options) {
   return good ? ExitCode::ok : ExitCode::failed;
 }
 
-Result<MigrateAnswer> ask_how(const ReloadOptions& options, bool begin) {
-  WEIR_TRY(const std::filesystem::path state, state_of(options));
+Result<MigrateAnswer> ask_how(const ReloadOptions& options, const std::filesystem::path& state,
+                              bool begin) {
   WEIR_TRY(const std::string json,
            ask_host(state, "/migrate", migrate_request_json({options.plugin, begin}), answer_max,
-                    "a running one migrates; --dry-run tells without one what it would do"));
+                    "it has ended just now; ask again"));
   return read_migrate_answer(json);
 }
 
@@ -224,27 +225,32 @@ void print(const Migration::Progress& done, OutputFormat format) {
 Result<ExitCode> migrate(const ReloadOptions& options) {
   if (!options.from.empty() || !options.sha256.empty()) {
     return error(Errc::usage,
-                 "the build that runs migrates; --from and --sha256 go with --dry-run, and `weir "
-                 "reload` lets another build run");
+                 "the build that runs migrates, or that a start would load; --from and --sha256 go "
+                 "with --dry-run, and `weir reload` lets another build run");
   }
-  WEIR_TRY(MigrateAnswer answer, ask_how(options, /*begin=*/true));
+  WEIR_TRY(const std::filesystem::path state, state_of(options));
+  if (!StateDirectory::holder(state)) return migrate_stopped(options, state);
+  WEIR_TRY(MigrateAnswer answer, ask_how(options, state, /*begin=*/true));
   while (std::holds_alternative<Migration::Progress>(answer) &&
          !std::get<Migration::Progress>(answer).over()) {
     std::this_thread::sleep_for(look_again);
-    WEIR_TRY(answer, ask_how(options, /*begin=*/false));
+    WEIR_TRY(answer, ask_how(options, state, /*begin=*/false));
   }
   if (const auto* refusal = std::get_if<Refusal>(&answer)) {
     say("{}", refusal->text);
     return ExitCode::failed;
   }
-  const auto& done = std::get<Migration::Progress>(answer);
-  print(done, options.format);
+  return tell(std::get<Migration::Progress>(answer), options.format);
+}
+
+}  // namespace
+
+ExitCode tell(const Migration::Progress& done, OutputFormat format) {
+  print(done, format);
   flush_data();
   for (const std::string& one : done.gave_up) say("not to the end: {}", one);
   return done.failed == 0 && done.gave_up.empty() ? ExitCode::ok : ExitCode::failed;
 }
-
-}  // namespace
 
 ExitCode command_migrate(const ReloadOptions& options) {
   const auto code = options.dry_run ? dry_run(options) : migrate(options);

@@ -20,6 +20,7 @@ struct ReloadOptions {
   bool dry_run = false;
   bool rollback = false;
   std::string timeout = "10s";
+  std::string kill_at;  ///< migrate without a host: tests stop it there
   OutputFormat format = OutputFormat::text;
 };
 

@@ -4,12 +4,38 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
 #include "base/result.hpp"
+#include "commit/task_store.hpp"
+#include "resolve/instance.hpp"
+#include "resolve/live_states.hpp"
 
 namespace weir::host {
+
+/// A resolver of a task whose States are walked over.
+struct WalkedResolver {
+  std::string_view task;
+  std::string_view resolver;  ///< in the app's YAML
+  ResolverId id = 0;
+  ResolverInstance& instance;
+  LiveStates& live;
+};
+
+/// What a portion of a walk has come to.
+struct WalkPortion {
+  std::uint64_t visited = 0;
+  std::uint64_t migrated = 0;         ///< of them: LiveStates::changes() has them
+  std::vector<std::string> failures;  ///< of them, one each: task, resolver, key, why
+  std::string next;                   ///< where the next one begins; empty: there is none
+};
+
+/// Loads States of an older version than that of the resolver's build, from the key `from` on, a
+/// bounded number of them. A State that cannot be loaded stays as it is. [task]
+Result<WalkPortion> walk_portion(TaskStore& store, const WalkedResolver& walked,
+                                 std::string_view from);
 
 /// Lets one task migrate what a plugin's resolvers have stored at an older State version: each such
 /// State is loaded and saved by the task's normal commits, a portion a turn. Shared by the one who
@@ -28,6 +54,8 @@ class StateWalk {
     std::vector<std::string> failures;
     bool over = false;
     std::optional<Error> gave_up;  ///< why it was over before its end
+
+    void add(WalkPortion portion);
   };
   /// [any]
   Progress progress() const {

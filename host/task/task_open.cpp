@@ -3,26 +3,12 @@
 
 #include <google/protobuf/descriptor.h>
 
+#include "task/stored_states.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
 
 namespace {
-
-class StoredStates final : public CommittedStates {
- public:
-  StoredStates(TaskStore& store, ResolverId id) : store_(store), id_(id) {}
-
-  Result<std::optional<State>> get(std::string_view key) override {
-    WEIR_TRY(const auto stored, store_.get(id_, key));
-    if (!stored) return std::optional<State>{};
-    return std::optional<State>(State{stored->bytes, stored->state_version});
-  }
-
- private:
-  TaskStore& store_;
-  ResolverId id_;
-};
 
 class StoredTimers final : public CommittedTimers {
  public:

@@ -1,17 +1,7 @@
 // How a task migrates States that no record has touched yet: a portion a turn, through its commits.
-#include <algorithm>
-
-#include "base/bytes.hpp"
 #include "task/task.hpp"
 
 namespace weir::host {
-
-namespace {
-/// What one turn looks at, and what it migrates of that.
-constexpr std::size_t visited_per_turn = 2048;
-constexpr std::size_t migrated_per_turn = 128;
-constexpr std::size_t bytes_per_turn = std::size_t{1} << 20;
-}  // namespace
 
 void Task::request_walk(std::shared_ptr<StateWalk> walk) {
   const std::lock_guard lock(swap_mutex_);
@@ -53,34 +43,22 @@ Result<bool> Task::walk_states(std::int64_t now_ms) {
     ++walk.stage_;
     return true;
   }
-  WEIR_TRY(const OlderStates page,
-           store_->older_states(stage.id, walk.from_, stage.instance->manifest().state_version,
-                                {visited_per_turn, migrated_per_turn, bytes_per_turn}));
-  std::vector<std::string> failures;
-  stage.instance->note_no_record();
-  for (const std::string& key : page.keys) {
-    if (auto live = stage.live->touch(key, LiveStates::hash(key)); !live) {
-      failures.push_back(fmt::format("task {}, resolver {}, key \"{}\": {}", options_.name,
-                                     stage.resolver->name, printable(key), live.error().message));
-    }
-  }
-  const std::uint64_t migrated = page.keys.size() - failures.size();
-  if (migrated > 0) {
+  WEIR_TRY(WalkPortion portion, walk_portion(*store_,
+                                             {.task = options_.name,
+                                              .resolver = stage.resolver->name,
+                                              .id = stage.id,
+                                              .instance = *stage.instance,
+                                              .live = *stage.live},
+                                             walk.from_));
+  if (portion.migrated > 0) {
     if (open_records_ == 0) open_since_ms_ = now_ms;
-    open_records_ += migrated;
+    open_records_ += portion.migrated;
     walk.migrated_until_ = commits_ + 1;
   }
-  walk.from_ = page.next;
-  if (page.next.empty()) ++walk.stage_;
+  walk.from_ = portion.next;
+  if (portion.next.empty()) ++walk.stage_;
   const std::lock_guard lock(walk.mutex_);
-  StateWalk::Progress& progress = walk.progress_;
-  progress.visited += page.visited;
-  progress.migrated += migrated;
-  progress.failed += failures.size();
-  for (std::string& failure : failures) {
-    if (progress.failures.size() == StateWalk::failures_max) break;
-    progress.failures.push_back(std::move(failure));
-  }
+  walk.progress_.add(std::move(portion));
   return true;
 }
 
