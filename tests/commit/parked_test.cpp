@@ -1,6 +1,8 @@
 // Parked records in the store: part of a commit, in the order of each key, read beside a host.
 #include <doctest/doctest.h>
 
+#include <array>
+#include <cstdint>
 #include <cstdlib>
 #include <fstream>
 #include <functional>
@@ -286,6 +288,18 @@ TEST_CASE("parked: a reader finds them page by page") {
   CHECK(found[299].key.key() == "key-300");
   CHECK(found[299].key.due_ms() == 1000);
   CHECK(found[299].key.reason() == "not yet");
+  const auto records = good(reader->parked_records(found[299], 1, {.records = 1}));
+  REQUIRE(records);
+  REQUIRE(records->size() == 1);
+  CHECK(records->front().value() == "y");
+  for (const auto& [number, since_ms, first] :
+       std::vector<std::array<std::int64_t, 3>>{{301, 0, 0}, {300, 1, 0}, {300, 0, 1}}) {
+    StateReader::Parked other = found[299];
+    other.number = static_cast<std::uint64_t>(number);
+    other.key.set_since_ms(since_ms);
+    other.key.set_first(static_cast<std::uint64_t>(first));
+    CHECK_FALSE(good(reader->parked_records(other, 1, {})));
+  }
 }
 
 }  // namespace weir::host

@@ -223,4 +223,25 @@ TEST_CASE("task store: the environment of another app or task is refused") {
   CHECK(bad(TaskStore::open(options)).code == Errc::refused);
 }
 
+TEST_CASE("task store: States that are written anew leave the commit and its outbox as they are") {
+  const TempDir dir;
+  {
+    OneResolver one(options_in(dir.path()));
+    good(one.commit({{one.id, "ana", "old"}, {one.id, "ben", "other"}}, {"feature"}));
+    const v1::CommitId commit = one.store->head()->commit();
+    const StateChange anew{one.id, "ana", "new"};
+    good(one.store->change_states({&anew, 1}));
+    CHECK(one.get("ana") == "new");
+    CHECK(one.get("ben") == "other");
+    CHECK(one.store->head()->commit().sequence() == commit.sequence());
+    CHECK(good(one.store->outbox()) == std::vector<std::string>{"feature"});
+    const StateChange nobody{one.id, "", "new"};
+    CHECK(bad(one.store->change_states({&nobody, 1})).code == Errc::invalid);
+  }
+  OneResolver one(options_in(dir.path()));
+  CHECK(one.get("ana") == "new");
+  CHECK(good(one.store->outbox()) == std::vector<std::string>{"feature"});
+  good(one.put("ana", "newest"));
+}
+
 }  // namespace weir::host

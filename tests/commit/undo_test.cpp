@@ -84,6 +84,18 @@ void change(OneResolver& one, std::mt19937_64& random, std::map<int, v1::ParkedK
                           .outbox = {},
                           .timers = timers,
                           .parked = {&waiting, 1}}));
+  // What changes beside the commits is kept as well.
+  const std::string other = value + " anew";
+  if (draw(3) == 0) {
+    const StateChange anew{one.id, keys[static_cast<std::size_t>(draw(3))], other};
+    good(one.store->change_states({&anew, 1}));
+  }
+  if (!empty && draw(3) == 0) {
+    key.set_attempts(static_cast<std::uint32_t>(draw(9)));
+    if (key.first() + 1 < key.next()) key.set_first(key.first() + 1);
+    const ParkedChange told{static_cast<std::uint64_t>(number), &key, key.next(), {}};
+    good(one.store->change_parked({&told, 1}));
+  }
 }
 
 void commit(OneResolver& one, UndoStep undo) {

@@ -213,7 +213,8 @@ class ParkedLive(unittest.TestCase):
             if not waiting:
                 continue
             killer = threading.Timer(random.random() * 0.05, self.host.kill)
-            if random.random() < 0.2:
+            is_killed = random.random() < 0.2
+            if is_killed:
                 killer.start()
             chosen = random.sample(sorted(waiting), random.randint(1, min(3, len(waiting))))
             if random.random() < 0.6:
@@ -230,7 +231,7 @@ class ParkedLive(unittest.TestCase):
                 if done.returncode == 0:
                     certain |= ids
                     told += 1
-            if killer.is_alive() or self.host.poll() is not None:
+            if is_killed:
                 killer.join()
                 self.host.wait()
                 kills += 1
