@@ -199,11 +199,11 @@ void AppSchemas::check_pins(const Config& config, std::vector<Finding>& findings
     const File* found = plugin(name);
     if (found == nullptr || found->file.sha256 == pinned) continue;
     const std::string at = "pins." + name;
-    findings.push_back(config.at(at,
-                                 fmt::format("{}: {} has the sha256 {}", at,
-                                             found->file.path.string(), found->file.sha256),
-                                 "a start would refuse it; put the pinned file there, or pin this "
-                                 "one"));
+    findings.push_back(config.at(
+        at,
+        fmt::format("{}: {} has the sha256 {}", at, found->file.path.string(), found->file.sha256),
+        "a start would refuse it; put the pinned file there, or pin this "
+        "one"));
   }
 }
 

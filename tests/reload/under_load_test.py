@@ -31,6 +31,9 @@ DEVICES = 40
 SLICE = 300  # records that are appended at a time
 PATIENCE = 60  # seconds; only a failure takes them
 BUILDS = range(1, 9)
+# Their States count in thousandths, which no build before can read: a rollback takes back what they did.
+MILLI, MILLI_TOO = 9, 10
+NAMES = {MILLI: "milli", MILLI_TOO: "milli_too"}
 # A build that each of these is refused at.
 REFUSED = {"changed_state": "schema", "stateless": "schema", "renamed": "fit", "of_others": "fit"}
 # step of a reload -> does a worker process that is killed there leave the new build behind?
@@ -66,13 +69,12 @@ def expect(condition, text):
 
 
 class Feeder(threading.Thread):
-    """Appends slices until it is told to stop, and remembers them, each record with the generation
-    that was known to run when it was appended."""
+    """Appends slices until it is told to stop; the test remembers them, each record with the
+    generation that was known to run when it was appended."""
 
     def __init__(self, test):
         super().__init__(daemon=True)
         self.test, self.app, self.rng = test, test.app, test.rng
-        self.inputs = [[] for _ in range(PARTITIONS)]  # partition -> (device, amount, generation)
         self.stopping = threading.Event()
         self.failure = None
 
@@ -88,11 +90,12 @@ class Feeder(threading.Thread):
         running = self.test.running
         records = []
         for _ in range(SLICE):
-            device, amount = f"device-{self.rng.randrange(DEVICES)}", self.rng.randrange(1, 1000)
+            self.test.appended += 1
+            device, amount = f"device-{self.rng.randrange(DEVICES)}", self.test.appended
             partition = partition_of(device.encode(), PARTITIONS)
             records.append({"partition": partition, "key": device, "value": json.dumps(
                 {"device": device, "amount": amount})})
-            self.inputs[partition].append((device, amount, running))
+            self.test.inputs[partition].append((device, amount, running))
         self.app.produce("readings", records)
 
     def stop(self):
@@ -107,9 +110,12 @@ class UnderLoad:
         self.rng = harness.seeded()
         self.meters = meters
         self.app = app
+        self.inputs = [[] for _ in range(PARTITIONS)]  # partition -> (device, amount, generation)
+        self.appended = 0  # records; each has another amount
         self.builds = [1]  # the generations that may have handled records, in order
         self.running = 0  # the newest of them that surely runs: its answer has come
         self.ceilings = []  # (records of each partition, the newest generation they can have met)
+        self.undone = []  # generations whose records came again to the next one
         self.host = None
         self.feeder = None
         self.restarts = 0
@@ -123,7 +129,7 @@ class UnderLoad:
     # -- the host
 
     def meter(self, build):
-        return self.meters / f"meter_{build}.so"
+        return self.meters / f"meter_{NAMES.get(build, build)}.so"
 
     def install(self, build):
         """What an operator's start loads."""
@@ -222,12 +228,12 @@ class UnderLoad:
                  "meter" in line.rpartition("/")[2]}
         return files if len(files) == 1 else None
 
-    def kill_at(self, step, count, leaves_new):
+    def kill_at(self, step, count, leaves_new, new=None):
         """The worker process of this host dies at the step; the supervisor's next one goes on."""
         self.stop()
         self.start("--kill-at", f"{step}:{count}")
         worker = worker_of(self.host)
-        old, new = self.builds[-1], self.another_build()
+        old, new = self.builds[-1], new or self.another_build()
         self.builds.append(new)
         done = self.reload("--from", self.meter(new))
         self.wait_until(lambda: worker_of(self.host, other_than=worker),
@@ -270,11 +276,34 @@ class UnderLoad:
             "plugin", "history", "-c", "app.yaml"), "the build that rejects is rolled back")
         self.answered()
 
+        self.roll_migration_back()
+
+    def roll_migration_back(self):
+        """States, positions and records go back to where they were when the build came."""
+        before = self.builds[-1]
+        self.reload_to(MILLI)
+        self.catch_up()
+        undone = len(self.builds) - 1
+        self.builds.append(before)
+        done = self.reload("--rollback")
+        expect(done.returncode == 0, f"no rollback: {done.stdout}{done.stderr}")
+        self.answered()
+        self.undone.append(undone)
+        self.ceilings = [ceiling for ceiling in self.ceilings if ceiling[1] < undone]
+
+    def migrations(self):
+        """For good, and through kills on the way."""
+        self.reload_to(MILLI)
+        self.catch_up()
+        for step, leaves_new in KILL_STEPS.items():
+            if self.builds[-1] == MILLI:
+                self.kill_at(step, 1, leaves_new, MILLI_TOO)
+
     # -- what came of it
 
     def catch_up(self):
         """Until all that was appended so far has been handled."""
-        counts = [len(records) for records in self.feeder.inputs]
+        counts = [len(records) for records in self.inputs]
         wanted = sum(counts)
         def handled():
             status = json.loads(self.app.call("status", "app.yaml", "--format", "json"))
@@ -290,60 +319,92 @@ class UnderLoad:
             expect(where not in dead, f"two dead letters of {where}")
             dead[where] = headers["weir.reason"]
         states, features = {}, 0
-        for partition, records in enumerate(self.feeder.inputs):
-            output = iter(self.app.consume("measured", partition))
-            generation = 0
-            for offset, (device, amount, since) in enumerate(records):
-                if (partition, offset) in dead:
-                    expect(66 in self.builds, f"a dead letter without its build: {dead}")
-                    continue
-                record = next(output, None)
-                expect(record is not None, f"no feature for {partition}:{offset}")
-                feature = record["value"]
-                build = int(feature["build"])
-                # Of the generation that ran when it was appended or a later one, never back to an
-                # earlier one, and none that was asked for after its feature had been seen.
-                generation = max(generation, since)
-                last = next((newest for counts, newest in self.ceilings
-                             if offset < counts[partition]), len(self.builds) - 1)
-                while generation <= last and self.builds[generation] != build:
-                    generation += 1
-                expect(generation <= last, f"{partition}:{offset} was handled by build {build}, "
-                                           "which did not run then")
-                state = states.setdefault(device, {"count": 0, "sum": 0, "peak": 0})
-                state["count"] += 1
-                state["sum"] += amount * build
-                if build % 2 == 0:
-                    state["peak"] = max(state["peak"], amount)
-                found = {name: int(feature[name]) for name in ("count", "sum", "amount")}
-                wanted = {"count": state["count"], "sum": state["sum"], "amount": amount}
-                expect(feature["device"] == device and found == wanted,
-                       f"{partition}:{offset}: expected {device} {wanted}, found {feature}")
-                features += 1
-            expect(next(output, None) is None, f"features of partition {partition} without a record")
-        found = {key: {"count": int(state.get("count", 0)), "sum": int(state.get("sum", 0)),
-                       "peak": int(state.get("peak", 0))}
+        for partition in range(PARTITIONS):
+            of_partition, count = self.check_partition(
+                partition, {offset for where, offset in dead if where == partition})
+            states |= of_partition
+            features += count
+        expect(not dead or 66 in self.builds, f"dead letters without their build: {dead}")
+        if self.builds[-1] in NAMES:
+            for state in states.values():
+                state["sum"] *= 1000
+        found = {key: {name: int(state.get(name, 0)) for name in ("count", "sum", "peak")}
                  for (_, key), state in self.app.states().items()}
         expect(found == states, f"States: expected {states}, found {found}")
         print(f"{features} features and {len(states)} States exact, {len(dead)} dead letters, "
               f"{len(self.builds)} generations, {self.restarts} restarts", flush=True)
 
+    def check_partition(self, partition, dead):
+        """What its records must have made, by the builds that its features name: (States, features)."""
+        records = self.inputs[partition]
+        offset_of = {amount: offset for offset, (_, amount, _) in enumerate(records)}
+        states, generation, expected, features = {}, 0, 0, 0
+        began = {}  # generation that was undone -> (its first offset here, the States before)
+        for record in self.app.consume("measured", partition):
+            feature = record["value"]
+            build, offset = int(feature["build"]), offset_of[int(feature["amount"])]
+            at = f"{partition}:{offset}"
+            if offset < expected and began:
+                undone = min(began)
+                first, before = began.pop(undone)
+                expect(offset == first and generation == undone,
+                       f"{at} comes again after generation {generation}, {first} after {undone}")
+                expected, states, generation = first, before, undone + 1
+            while expected in dead:
+                expected += 1
+            expect(offset == expected, f"a feature of {at} where {expected} is the next")
+            expected += 1
+            # Of the generation that ran when it was appended or a later one, never back to an
+            # earlier one, and none that was asked for after its feature had been seen.
+            device, amount, since = records[offset]
+            generation = max(generation, since)
+            last = next((newest for counts, newest in self.ceilings if offset < counts[partition]),
+                        len(self.builds) - 1)
+            while generation <= last and self.builds[generation] != build:
+                generation += 1
+            expect(generation <= last, f"{at} was handled by build {build}, which did not run then")
+            expect(not began or generation <= min(began), f"{at}: what was undone did not come again")
+            if generation in self.undone and generation not in began:
+                began[generation] = offset, {key: dict(state) for key, state in states.items()}
+            state = states.setdefault(device, {"count": 0, "sum": 0, "peak": 0})
+            state["count"] += 1
+            state["sum"] += amount * build
+            if build % 2 == 0 or build == MILLI:
+                state["peak"] = amount
+            found = {name: int(feature[name]) for name in ("count", "sum")}
+            expect(feature["device"] == device and found.items() <= state.items(),
+                   f"{at}: expected {device} {state}, found {feature}")
+            features += 1
+        while expected in dead:
+            expected += 1
+        expect(expected == len(records), f"no feature for {partition}:{expected}")
+        return states, features
+
     def run(self):
+        self.while_records_flow(self.all_but_migrations)
+        self.while_records_flow(self.migrations)
+
+    def while_records_flow(self, work):
         self.feeder = Feeder(self)
         self.feeder.append()
         self.start()
         self.feeder.start()
         try:
-            self.reloads(RELOADS)
-            self.kills()
-            self.rollbacks()
-            self.reload_to(8 if self.builds[-1] != 8 else 6)  # its State shows the peak
+            work()
         finally:
             self.feeder.stop()
         self.feeder.append()  # after the last answer: all of it by the last build
         self.catch_up()
+        if self.builds[-1] in NAMES:  # what no record has touched
+            self.app.call("plugin", "migrate", "-c", "app.yaml")
         self.stop()
         self.check()
+
+    def all_but_migrations(self):
+        self.reloads(RELOADS)
+        self.kills()
+        self.rollbacks()
+        self.reload_to(8 if self.builds[-1] != 8 else 6)  # its State shows the peak
 
 
 def main():
