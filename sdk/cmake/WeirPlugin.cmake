@@ -68,11 +68,15 @@ function(weir_add_plugin name)
   add_library(${name} MODULE)
   target_link_libraries(${name} PRIVATE ${name}_objects ${name}_proto ${arg_LINK})
   set_target_properties(${name} PROPERTIES PREFIX "" SUFFIX ".so" LINKER_LANGUAGE ${language})
+  if(language STREQUAL CXX)
+    # In the module alone: in a test's program it would take the place of libc's for the program.
+    target_sources(${name} PRIVATE ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/own_destructors.cpp)
+  endif()
   if(arg_OUTPUT_NAME)
     set_target_properties(${name} PROPERTIES OUTPUT_NAME ${arg_OUTPUT_NAME})
   endif()
 
-  foreach(target ${name}_objects ${name}_proto)
+  foreach(target ${name} ${name}_objects ${name}_proto)
     _weir_unloadable(${target} ${language})
   endforeach()
 
