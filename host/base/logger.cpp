@@ -87,6 +87,18 @@ struct Logger::Impl {
   };
   std::mutex mutex;
   std::unordered_map<std::string, Repeat> repeats;  // guarded by mutex
+  std::chrono::steady_clock::time_point forgotten;  // guarded by mutex
+
+  /// Lines whose window is over say nothing of later ones, unless some were left out. Under the
+  /// mutex.
+  void forget(std::chrono::steady_clock::time_point now) {
+    if (repeats.size() >= remembered_lines_max) repeats.clear();
+    if (now - forgotten < repeat_window) return;
+    forgotten = now;
+    std::erase_if(repeats, [now](const auto& line) {
+      return line.second.suppressed == 0 && now - line.second.window_start >= repeat_window;
+    });
+  }
 };
 
 Logger::Format Logger::format_for_stderr() {
@@ -110,7 +122,7 @@ void Logger::write(LogLevel level, std::string_view area, std::string_view text)
   if (level < LogLevel::error) {
     const auto now = std::chrono::steady_clock::now();
     const std::lock_guard lock(impl_->mutex);
-    if (impl_->repeats.size() >= remembered_lines_max) impl_->repeats.clear();
+    impl_->forget(now);
     auto [entry, is_new] = impl_->repeats.try_emplace(fmt::format("{}\n{}", area, text));
     if (!is_new && now - entry->second.window_start < repeat_window) {
       ++entry->second.suppressed;
