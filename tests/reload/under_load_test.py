@@ -447,8 +447,8 @@ def main():
     if SOAK:
         sys.argv.remove("--soak")
     harness.arguments(sys.argv)
-    test = UnderLoad(harness.PLUGINS,
-                     App(YAML.replace("LOG", "{embedded: {}}"), memory_directory((4 if SOAK else 1) << 30)))
+    directory = memory_directory((4 if SOAK else 1) << 30)
+    test = UnderLoad(harness.PLUGINS, App(YAML.replace("LOG", "{embedded: {}}"), directory))
     try:
         test.run()
     finally:
