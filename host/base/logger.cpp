@@ -15,6 +15,7 @@ namespace weir::host {
 namespace {
 
 constexpr std::chrono::seconds repeat_window{10};
+constexpr std::chrono::seconds forget_interval{1};
 constexpr std::size_t remembered_lines_max = 1000;
 
 void append_json_string(spdlog::memory_buf_t& out, std::string_view text) {
@@ -93,7 +94,7 @@ struct Logger::Impl {
   /// mutex.
   void forget(std::chrono::steady_clock::time_point now) {
     if (repeats.size() >= remembered_lines_max) repeats.clear();
-    if (now - forgotten < repeat_window) return;
+    if (now - forgotten < forget_interval) return;
     forgotten = now;
     std::erase_if(repeats, [now](const auto& line) {
       return line.second.suppressed == 0 && now - line.second.window_start >= repeat_window;

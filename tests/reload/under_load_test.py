@@ -159,6 +159,8 @@ class UnderLoad:
         if MEASURES:
             env |= {"LD_PRELOAD": str(self.meters / "heap_figures.so"),
                     "WEIR_HEAP_FIGURES": str(self.heap_figures)}
+            if not SOAK:  # the lines of the last ten seconds are remembered: as many as the pace makes
+                options = ("--log-level", "warn", *options)
         self.host = self.app.start("run", "-c", "app.yaml", *options, stderr=talk, env=env)
         talk.close()
         self.wait_for_control()
