@@ -163,10 +163,20 @@ class App:
 
     def consume(self, topic, partition=None, start=None):
         """The records of a topic, read without the app's schemas: bytes as they are."""
+        return list(self.records(topic, partition, start))
+
+    def records(self, topic, partition=None, start=None):
+        """The same, one at a time: for more than fit into memory."""
         options = [] if partition is None else ["--partition", partition]
         options += [] if start is None else ["--from", start]
-        lines = self.call("consume", topic, "--log", self.log, *options)
-        return [{**json.loads(line), "line": line} for line in lines.split("\n")[:-1]]
+        with self.start("consume", topic, "--log", self.log, *options, stdout=subprocess.PIPE,
+                        stderr=subprocess.PIPE) as process:
+            for line in process.stdout:
+                line = line.decode().rstrip("\n")
+                yield {**json.loads(line), "line": line}
+            said = process.stderr.read().decode()
+        if process.returncode != 0:
+            raise AssertionError(f"weir consume {topic}: exit {process.returncode}\n{said}")
 
     def accounts(self):
         """account -> what its State says, without padding."""

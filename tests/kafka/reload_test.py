@@ -47,13 +47,11 @@ class MeterApp(harness.App):
             self.feeder.send(record)
         self.feeder.order("flush")
 
-    def consume(self, topic, partition=None, start=0):
-        found = []
-        for record in judges.kcat(self.bootstrap, topic, partition, start):
+    def records(self, topic, partition=None, start=None):
+        for record in judges.kcat(self.bootstrap, topic, partition, start or 0):
             headers = header_map(record)
             value = record["payload"] if headers else json.loads(record["payload"])
-            found.append({"headers": headers, "value": value})
-        return found
+            yield {"headers": headers, "value": value}
 
 
 def main():

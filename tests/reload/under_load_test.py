@@ -15,6 +15,7 @@ both: the pages of log and States grow with the records.
 WEIR_RELOADS: how many (900; --soak: 10,000). WEIR_SEED: repeats a run.
 """
 
+import bisect
 import json
 import os
 import pathlib
@@ -35,7 +36,7 @@ SOAK = "--soak" in sys.argv
 RELOADS = int(os.environ.get("WEIR_RELOADS") or (10_000 if SOAK else 900))
 KILLS = 20 if SOAK else 1  # at each step
 PARTITIONS = 3
-DEVICES = 40
+DEVICE_NAMES = [f"device-{number}" for number in range(40)]
 SLICE = 300  # records that are appended at a time
 PATIENCE = 60  # seconds; only a failure takes them
 BUILDS = range(1, 9)
@@ -107,7 +108,7 @@ class Feeder(threading.Thread):
         records = []
         for _ in range(SLICE):
             self.test.appended += 1
-            device, amount = f"device-{self.rng.randrange(DEVICES)}", self.test.appended
+            device, amount = self.rng.choice(DEVICE_NAMES), self.test.appended
             partition = partition_of(device.encode(), PARTITIONS)
             records.append({"partition": partition, "key": device, "value": json.dumps(
                 {"device": device, "amount": amount})})
@@ -375,12 +376,18 @@ class UnderLoad:
     def check_partition(self, partition, dead):
         """What its records must have made, by the builds that its features name: (States, features)."""
         records = self.inputs[partition]
-        offset_of = {amount: offset for offset, (_, amount, _) in enumerate(records)}
+        counts = [counts[partition] for counts, _ in self.ceilings]
+        newest = [newest for _, newest in self.ceilings] + [len(self.builds) - 1]
         states, generation, expected, features = {}, 0, 0, 0
         began = {}  # generation that was undone -> (its first offset here, the States before)
-        for record in self.app.consume("measured", partition):
+        for record in self.app.records("measured", partition):
             feature = record["value"]
-            build, offset = int(feature["build"]), offset_of[int(feature["amount"])]
+            build, amount = int(feature["build"]), int(feature["amount"])
+            offset = expected
+            if offset == len(records) or records[offset][1] != amount:
+                offset = bisect.bisect_left(records, amount, key=lambda record: record[1])
+                expect(offset < len(records) and records[offset][1] == amount,
+                       f"a feature of no record: {feature}")
             at = f"{partition}:{offset}"
             if offset < expected and began:
                 undone = min(began)
@@ -394,10 +401,9 @@ class UnderLoad:
             expected += 1
             # Of the generation that ran when it was appended or a later one, never back to an
             # earlier one, and none that was asked for after its feature had been seen.
-            device, amount, since = records[offset]
+            device, _, since = records[offset]
             generation = max(generation, since)
-            last = next((newest for counts, newest in self.ceilings if offset < counts[partition]),
-                        len(self.builds) - 1)
+            last = newest[bisect.bisect_right(counts, offset)]
             while generation <= last and self.builds[generation] != build:
                 generation += 1
             expect(generation <= last, f"{at} was handled by build {build}, which did not run then")
