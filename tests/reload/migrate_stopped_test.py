@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """`weir plugin migrate` where no host runs: all States, or none of a transaction, whatever happens."""
 
+import os
 import pathlib
 import signal
 import sys
@@ -93,7 +94,8 @@ class MigrateStoppedTest(MigrateCase):
         done, said = self.migrate(expect=1)
         self.assertEqual(done, {})
         self.assertRegex(said, r"SIGABRT.*plugin meter 12\.0 \([0-9a-f]{12}\)")
-        self.assertIn('key "device-250"', said)
+        if os.environ.get("WEIR_OWN_CRASH_HANDLER") != "0":  # which sees the call itself
+            self.assertIn('key "device-250"', said)
         self.install("milli")
         done, _ = self.migrate()
         self.assertEqual((done["visited"], done["failed"]), (DEVICES, 0))

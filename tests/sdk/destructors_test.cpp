@@ -14,7 +14,7 @@ using namespace weir::test;
 
 TEST_SUITE_BEGIN("sdk");
 
-TEST_CASE("the statics of a plugin are destroyed when it is closed, the newest first") {
+TEST_CASE("the statics of a plugin are destroyed when it is closed and the newest first") {
   std::array<int, 2> pipe_ends{};
   REQUIRE(pipe(pipe_ends.data()) == 0);
   {

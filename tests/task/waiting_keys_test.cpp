@@ -145,7 +145,7 @@ TEST_CASE("waiting keys: what never came to a commit leaves nothing in the store
   CHECK(task.parking.key_count() == 0);
 }
 
-TEST_CASE("waiting keys: an order is carried out for what the operator has seen, or not at all") {
+TEST_CASE("waiting keys: an order is carried out for what the operator has seen or not at all") {
   const TempDir dir;
   using Outcomes = std::vector<ParkedOutcome>;
   using enum ParkedOutcome;
