@@ -263,6 +263,12 @@ std::uint64_t Environment::last_transaction() const {
   return info.me_last_txnid;
 }
 
+Result<std::uint64_t> Environment::readable_transaction() {
+  WEIR_TRY(MDB_txn* const raw, begin_read());
+  const Transaction txn(raw);
+  return mdb_txn_id(txn.get());
+}
+
 int Environment::free_dead_readers() const {
   int dead = 0;
   mdb_reader_check(env_, &dead);

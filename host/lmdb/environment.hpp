@@ -41,8 +41,12 @@ class Environment {
   MDB_env* get() const { return env_; }
   const Options& options() const { return options_; }
 
-  /// Number of the newest committed transaction, of any process. No system call, no lock.
+  /// Number of the newest written transaction, of any process. No system call, no lock. While the
+  /// disk has not answered yet, readers do not see it.
   std::uint64_t last_transaction() const;
+
+  /// Number of the newest transaction that readers see; costs the begin of one.
+  Result<std::uint64_t> readable_transaction();
 
   /// Begins a read transaction; follows a map that another process made larger.
   Result<MDB_txn*> begin_read();

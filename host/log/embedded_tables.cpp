@@ -317,10 +317,14 @@ void EmbeddedTables::wait(std::chrono::milliseconds timeout) {
   }
   const auto deadline = Clock::now() + timeout;
   for (microseconds pause = shortest;; pause = std::min(2 * pause, longest)) {
-    const std::uint64_t last = environment_->lmdb().last_transaction();
-    if (last != *seen) {
-      *seen = last;
-      return;
+    if (environment_->lmdb().last_transaction() != *seen) {
+      // Who returns before readers see it finds nothing, and would not be woken by it again.
+      const auto readable = environment_->lmdb().readable_transaction();
+      if (!readable) return;  // the next fetch says why
+      if (*readable != *seen) {
+        *seen = *readable;
+        return;
+      }
     }
     const auto left = std::chrono::duration_cast<microseconds>(deadline - Clock::now());
     if (left <= microseconds::zero()) return;
