@@ -343,6 +343,7 @@ class Task {
   bool commit_due(std::int64_t now_ms);
   /// The next of the task's turns behind open_since_ms_. Every task has one an interval, and they
   /// are spread over it: a commit finds disk and log free, and does not wait for its neighbours'.
+  /// With sinks it comes sooner, so that features are out about when the interval is over.
   std::int64_t interval_end_ms() const;
   Result<void> commit(UndoStep undo = UndoStep::none);
   /// Submits the newest commit with `chunks` as its outbox, which live until await_publication().

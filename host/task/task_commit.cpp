@@ -6,6 +6,12 @@
 #include "task/task.hpp"
 
 namespace weir::host {
+namespace {
+
+/// About what a feature takes from its commit to where others see it.
+constexpr std::int64_t publication_ms_max = 20;
+
+}  // namespace
 
 bool Task::commit_due(std::int64_t now_ms) {
   if (next_offset_ == committed_offset_ && open_records_ == 0) return false;
@@ -22,7 +28,9 @@ bool Task::commit_due(std::int64_t now_ms) {
 }
 
 std::int64_t Task::interval_end_ms() const {
-  const std::int64_t interval_ms = options_.commit_interval_ms;
+  std::int64_t interval_ms = options_.commit_interval_ms;
+  const bool has_sinks = options_.sink_names.size() > 1;  // beside the one of dead letters
+  if (has_sinks) interval_ms -= std::min(interval_ms / 8, publication_ms_max);
   const TaskSource& source = options_.source;
   const std::int64_t phase_ms = interval_ms * source.input.partition / source.partition_count;
   const std::int64_t latest_ms = open_since_ms_ + interval_ms;
