@@ -7,7 +7,6 @@ Kafka's own console consumer read, and transactions that were not committed are 
 
 import pathlib
 import sys
-import tempfile
 import time
 import unittest
 
@@ -15,20 +14,16 @@ sys.dont_write_bytecode = True
 import kafka_app  # noqa: E402 (after the line above, on purpose)
 import harness  # noqa: E402
 import judges  # noqa: E402
-from broker import Cluster  # noqa: E402
 from kafka_app import PARTITIONS, Feeder, PacedFeeder, check_input, create_topic  # noqa: E402
+from kafka_case import Case  # noqa: E402
 from ledger_checks import Failure  # noqa: E402
 from ledger_input import Input  # noqa: E402
 
 
-class Tools(unittest.TestCase):
+class Tools(Case):
     @classmethod
     def setUpClass(cls):
-        holder = tempfile.TemporaryDirectory(prefix="weir-kafka-")
-        cls.addClassCleanup(holder.cleanup)
-        cls.cluster = Cluster(f"{holder.name}/kafka")
-        cls.addClassCleanup(cls.cluster.stop)
-        cls.cluster.start()
+        super().setUpClass()
         create_topic(cls.cluster, "postings", PARTITIONS)
         create_topic(cls.cluster, "texts", 2)
 

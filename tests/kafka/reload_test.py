@@ -8,6 +8,7 @@ build that ran then, and every State and feature is exact.
 WEIR_RELOADS: how many (60). WEIR_SEED: repeats a run.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -57,12 +58,9 @@ class MeterApp(harness.App):
 def main():
     kafka_app.arguments(sys.argv)
     with tempfile.TemporaryDirectory(prefix="weir-kafka-") as directory, \
-            Cluster(f"{directory}/kafka") as cluster:
-        test = UnderLoad(harness.PLUGINS, MeterApp(cluster))
-        try:
-            test.run()
-        finally:
-            test.close()
+            Cluster(f"{directory}/kafka") as cluster, \
+            contextlib.closing(UnderLoad(harness.PLUGINS, MeterApp(cluster))) as test:
+        test.run()
 
 
 if __name__ == "__main__":

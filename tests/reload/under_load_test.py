@@ -16,6 +16,7 @@ WEIR_RELOADS: how many (900; --soak: 10,000). WEIR_SEED: repeats a run.
 """
 
 import bisect
+import contextlib
 import json
 import os
 import pathlib
@@ -303,10 +304,7 @@ class UnderLoad:
             before = self.builds[-1]
             self.reload_to(self.another_build())
             self.catch_up()
-            self.builds.append(before)
-            done = self.reload("--rollback")
-            expect(done.returncode == 0, f"no rollback: {done.stdout}{done.stderr}")
-            self.answered()
+            self.roll_back_to(before)
         before = self.builds[-1]
         self.builds += [66, before]
         done = self.reload("--from", self.meter("rejects"))
@@ -317,16 +315,19 @@ class UnderLoad:
 
         self.roll_migration_back()
 
+    def roll_back_to(self, before):
+        self.builds.append(before)
+        done = self.reload("--rollback")
+        expect(done.returncode == 0, f"no rollback: {done.stdout}{done.stderr}")
+        self.answered()
+
     def roll_migration_back(self):
         """States, positions and records go back to where they were when the build came."""
         before = self.builds[-1]
         self.reload_to(MILLI)
         self.catch_up()
         undone = len(self.builds) - 1
-        self.builds.append(before)
-        done = self.reload("--rollback")
-        expect(done.returncode == 0, f"no rollback: {done.stdout}{done.stderr}")
-        self.answered()
+        self.roll_back_to(before)
         self.undone.append(undone)
         self.ceilings = [ceiling for ceiling in self.ceilings if ceiling[1] < undone]
 
@@ -456,11 +457,9 @@ def main():
         sys.argv.remove("--soak")
     harness.arguments(sys.argv)
     directory = memory_directory((4 if SOAK else 1) << 30)
-    test = UnderLoad(harness.PLUGINS, App(YAML.replace("LOG", "{embedded: {}}"), directory))
-    try:
+    app = App(YAML.replace("LOG", "{embedded: {}}"), directory)
+    with contextlib.closing(UnderLoad(harness.PLUGINS, app)) as test:
         test.run()
-    finally:
-        test.close()
 
 
 if __name__ == "__main__":
